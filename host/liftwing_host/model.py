@@ -1,0 +1,117 @@
+"""The class style of writing a model, and what a model is told when it is loaded."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, ClassVar
+
+from .hookspecs import LEG_HOOKS, hookimpl
+
+__all__ = ["Model", "ModelConfig", "PublishedFile"]
+
+_HOOKS = ("load", "start", "stop", *LEG_HOOKS)
+_LOOKS_LIKE = 0.9
+
+
+@dataclass(frozen=True)
+class PublishedFile:
+    """A file of a model that is too large to ship in a wheel, and where it is published.
+
+    Attributes:
+        url: Where it can be fetched.
+        name: Its name in the folder of the model's downloads (`ModelConfig.downloads`).
+        sha256: Its checksum in hexadecimal, where the publisher gives one.
+        size: Its size in bytes, where it is known.
+        licence: The licence under which it is published.
+    """
+
+    url: str
+    name: str
+    sha256: str | None = None
+    size: int | None = None
+    licence: str = ""
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """What the host tells a model when it is loaded.
+
+    Attributes:
+        name: The name in the URL. A family's class serves several.
+        settings: The plugin's declared settings, read and checked: an instance of the dataclass that the
+            annotation ``settings`` of the class (or module) names.
+        demo: The operator asked for the demo (`--demo`): ship a small model, ask no other service.
+        downloads: The folder into which ``liftwing-host download NAME`` puts the model's published files.
+    """
+
+    name: str
+    settings: Any = field(default_factory=SimpleNamespace)
+    demo: bool = False
+    downloads: Path = Path()
+
+
+class Model:
+    """A model as a class: override `predict`, and what else of the hooks it needs.
+
+    The hooks, their arguments and the processes that they run in are described in `liftwing_host.hookspecs`.
+    Overridden hooks are marked for pluggy by themselves; no decorator is needed.
+
+    Settings are declared by annotating ``settings`` with a frozen dataclass of `setting` fields::
+
+        class Readability(Model):
+            settings: ReadabilitySettings
+
+    Attributes:
+        name: The name in the URL.
+        config: What the host said.
+        settings: `config.settings`.
+        files: The published files that ``liftwing-host download`` fetches.
+        example: A payload that a newcomer can try; the start-up report shows it.
+        idempotent: Whether a request may be run once more when the worker that ran it died.
+        accepts_raw: Whether the payload is the request's body as bytes, instead of decoded JSON.
+        fork_safe: Whether workers may be forked after `load`. False makes each worker load for itself.
+    """
+
+    files: ClassVar[tuple[PublishedFile, ...]] = ()
+    example: ClassVar[Any] = None
+    idempotent: ClassVar[bool] = True
+    accepts_raw: ClassVar[bool] = False
+    fork_safe: ClassVar[bool] = True
+
+    settings: Any
+
+    def __init__(self, config: ModelConfig) -> None:
+        self.name = config.name
+        self.config = config
+        self.settings = config.settings
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for name, value in list(vars(cls).items()):
+            if name.startswith("_") or not callable(value) or isinstance(value, type):
+                continue
+            if name in _HOOKS:
+                hookimpl(_plain_function(cls, name, value))
+            else:
+                _reject_misspelt(cls, name)
+
+
+def _plain_function(cls: type, name: str, value: Any) -> Callable[..., Any]:
+    if isinstance(value, staticmethod | classmethod):
+        raise TypeError(f"{cls.__name__}.{name}: a hook must be a plain method, not a {type(value).__name__}")
+    function: Callable[..., Any] = value
+    return function
+
+
+def _reject_misspelt(cls: type, name: str) -> None:
+    """A hook under a wrong name would never run, and nobody would say so."""
+    meant = difflib.get_close_matches(name.replace("_", ""), _HOOKS, n=1, cutoff=_LOOKS_LIKE)
+    if meant:
+        raise TypeError(
+            f"{cls.__name__}.{name} is not a hook; did you mean {meant[0]}? "
+            f"(If it is a method of your own, start its name with an underscore.)"
+        )

@@ -1,0 +1,12 @@
+"""THE HOST PROCESS: HTTP, queues, deadlines. The only place that imports Tornado. Imports no plugin.
+
+Which file does what, in the order in which a request meets them::
+
+    cli, settings, discovery     what to serve: flags, environment, TOML; what is installed
+    run, report                  start, drain, stop; what the operator sees meanwhile
+    app, exchange                every URL on one page; one HTTP request and its answer
+    health, metadata, inference  what the URLs do
+    served_model, pool           a model's state; the processes behind a plugin
+    line, call                   who waits for which process; one leg of one request
+    template, worker, launch     the host's ends of its child processes, and how they begin
+"""

@@ -1,0 +1,94 @@
+"""The command `liftwing-host`: what can be asked of it, and how it says that something is wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+
+from ..errors import ConfigurationError
+from .settings import LogLevel
+
+__all__ = ["main"]
+
+LOG_FORMAT = "%(asctime)s.%(msecs)03d %(process)s %(name)s %(levelname)s %(message)s"
+
+
+class _ServeImplied(click.Group):
+    """A group whose command `serve` may be left out: `liftwing-host --model NAME`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        own = ("--help", "-h", "--version")
+        if args and args[0].startswith("-") and args[0] not in own:
+            args = ["serve", *args]
+        return super().parse_args(ctx, args)
+
+
+class _Wrong(click.ClickException):
+    """Something that the operator must mend; exit status 2."""
+
+    exit_code = 2
+
+
+@click.group(cls=_ServeImplied, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="liftwing-host")
+def main() -> None:
+    """Serve models that are installed as plugins, over KServe's HTTP routes.
+
+    \b
+    liftwing-host --model NAME   serves a model ("serve" may be left out)
+    liftwing-host models         lists what can be served
+    """
+
+
+@main.command()
+@click.option("--model", "--model_name", "models", multiple=True, metavar="NAME", help="A model to serve; may be given again.")
+@click.option("--port", "--http_port", type=int, help="Port to listen on; 0 takes a free one.  [default: 8080]")
+@click.option("--address", help="Address to listen on.  [default: all]")
+@click.option("--config", type=click.Path(path_type=Path), help="TOML file with settings of the host, the plugins and the models.")
+@click.option("--demo", is_flag=True, default=None, help="Serve the demo models that plugins bring: no network, no download.")
+@click.option("--workers", type=int, help="Compute workers of each plugin; 0 runs all in one process.  [default: the CPUs]")
+@click.option("--timeout", type=float, help="Seconds that a request may take.  [default: 60]")
+@click.option("--drain-delay", type=float, help="Seconds of not being ready before the port is closed.  [default: 0]")
+@click.option("--log-level", type=click.Choice(get_args(LogLevel), case_sensitive=False), help="[default: info]")
+def serve(models: tuple[str, ...], config: Path | None, **flags: Any) -> None:
+    """Serve models until SIGTERM or Ctrl-C."""
+    from . import run, settings
+    from .discovery import discover
+    from .report import make_reporter
+
+    try:
+        wanted = settings.read(flags, models, config)
+        _log_to_stderr(wanted.host.log_level)
+        asyncio.run(run.serve(wanted, discover(), make_reporter()))
+    except ConfigurationError as error:
+        raise _Wrong(error.message) from None
+
+
+@main.command()
+def models() -> None:
+    """List the models that can be served."""
+    from .discovery import discover
+
+    offers = discover().offers
+    if not offers:
+        click.echo("No model is installed. Install a plugin: pip install liftwing-plugin-NAME.", err=True)
+    for offer in offers:
+        click.echo(f"{offer.pattern}\t{offer.distribution} {offer.version}")
+
+
+class _Stderr(logging.StreamHandler[Any]):
+    """Writes to whatever `sys.stderr` is at that moment: a moving display replaces it for a while."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = sys.stderr
+        super().emit(record)
+
+
+def _log_to_stderr(level: str) -> None:
+    handler = _Stderr()
+    logging.basicConfig(level=level.upper(), format=LOG_FORMAT, datefmt="%Y-%m-%d %H:%M:%S", handlers=[handler])

@@ -1,0 +1,112 @@
+"""What is installed and can be served: answered from package metadata alone, without importing any plugin.
+
+Group `liftwing_host.models`: the entry point's name is the model's name. Group `liftwing_host.families`: the
+entry point's name is what follows the last dash of the model's name, so that `goodfaith` answers for
+`enwiki-goodfaith`, `frwiki-goodfaith` and so on.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import importlib_metadata as metadata
+
+from ..errors import ConfigurationError, PluginNotFound
+
+__all__ = ["Catalogue", "Offer", "discover"]
+
+MODELS = "liftwing_host.models"
+FAMILIES = "liftwing_host.families"
+
+_PUBLISHED = {"outlink-topic-model": "liftwing-plugin-outlink"}
+"""Where models that people know by name come from, for the message that their plugin is missing."""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A model, or a family of models, that an installed distribution brings.
+
+    Attributes:
+        name: The model's name, or the family's.
+        is_family: Whether it answers for every model whose name ends in ``-name``.
+        entry_point: Where the code is: ``module:attribute``.
+        distribution: The distribution's name.
+        version: The distribution's version.
+    """
+
+    name: str
+    is_family: bool
+    entry_point: str
+    distribution: str
+    version: str
+
+    @property
+    def pattern(self) -> str:
+        """The name as it is shown in lists."""
+        return f"WIKI-{self.name}" if self.is_family else self.name
+
+
+class Catalogue:
+    """All offers of the installed distributions."""
+
+    def __init__(self, offers: Iterable[Offer]) -> None:
+        self.offers = sorted(set(offers), key=lambda offer: (offer.distribution, offer.name))
+
+    def find(self, model: str) -> Offer:
+        """The offer that serves a model.
+
+        Raises:
+            PluginNotFound: No distribution brings it; the message suggests names and what to install.
+            ConfigurationError: More than one does; the message names them.
+        """
+        exact = [offer for offer in self.offers if not offer.is_family and offer.name == model]
+        wiki, _, family = model.rpartition("-")
+        of_family = [offer for offer in self.offers if wiki and offer.is_family and offer.name == family]
+        found = exact or of_family
+        if len(found) > 1:
+            names = " and ".join(f"{offer.distribution} {offer.version}" for offer in found)
+            raise ConfigurationError(
+                f"The model {model} is brought by {names}. Uninstall one of them (pip uninstall NAME)."
+            )
+        if not found:
+            raise PluginNotFound(self._not_found(model))
+        return found[0]
+
+    def by_distribution(self) -> dict[tuple[str, str], list[Offer]]:
+        """The offers of each distribution, by its name and version."""
+        grouped: dict[tuple[str, str], list[Offer]] = defaultdict(list)
+        for offer in self.offers:
+            grouped[offer.distribution, offer.version].append(offer)
+        return dict(grouped)
+
+    def _not_found(self, model: str) -> str:
+        text = f"No installed plugin brings a model named {model!r}."
+        near = difflib.get_close_matches(model, [offer.pattern for offer in self.offers], n=3, cutoff=0.5)
+        if near:
+            text += f" Did you mean {' or '.join(near)}?"
+        known = difflib.get_close_matches(model, _PUBLISHED, n=1, cutoff=0.7)
+        if known and known[0] not in near:
+            text += f" {known[0]} is in a plugin that is not installed: pip install {_PUBLISHED[known[0]]}."
+        elif not near:
+            text += " If its plugin is not installed yet: pip install liftwing-plugin-NAME."
+        return text + " `liftwing-host models` lists what can be served here."
+
+
+def discover() -> Catalogue:
+    """Read the metadata of everything that is installed."""
+    return Catalogue([*_offers(MODELS, is_family=False), *_offers(FAMILIES, is_family=True)])
+
+
+def _offers(group: str, *, is_family: bool) -> Iterable[Offer]:
+    for entry_point in metadata.entry_points(group=group):
+        distribution = entry_point.dist
+        yield Offer(
+            name=entry_point.name,
+            is_family=is_family,
+            entry_point=entry_point.value,
+            distribution=distribution.name if distribution else "(unknown)",
+            version=distribution.version if distribution else "",
+        )

@@ -1,0 +1,71 @@
+"""What this process serves: its models, and whether it is on its way out. Handlers get at everything from here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+from ..errors import ModelNotFound
+from .served_model import ServedModel
+from .settings import HostSettings
+
+__all__ = ["Host", "Traffic"]
+
+
+class Traffic:
+    """The requests that are under way, from their headers until their answer has been written.
+
+    Attributes:
+        idle: Set while there are none.
+        closing: Whether clients are told to close their connections after the answer.
+    """
+
+    def __init__(self) -> None:
+        self.idle = asyncio.Event()
+        self.idle.set()
+        self.closing = False
+        self._count = 0
+
+    def begin(self) -> None:
+        """One more."""
+        self._count += 1
+        self.idle.clear()
+
+    def end(self) -> None:
+        """One less."""
+        self._count -= 1
+        if not self._count:
+            self.idle.set()
+
+
+class Host:
+    """The models by name, and the state of the host as a whole.
+
+    Attributes:
+        models: In the order in which the operator named them.
+        settings: What holds for all of them.
+        traffic: The requests that are under way.
+        draining: Whether it has been told to end; then nothing is ready any more.
+    """
+
+    def __init__(self, models: Iterable[ServedModel], settings: HostSettings) -> None:
+        self.models = {model.name: model for model in models}
+        self.settings = settings
+        self.traffic = Traffic()
+        self.draining = False
+
+    def model(self, name: str) -> ServedModel:
+        """A model by name.
+
+        Raises:
+            ModelNotFound: It is not served here.
+        """
+        try:
+            return self.models[name]
+        except KeyError:
+            raise ModelNotFound(name) from None
+
+    @property
+    def ready(self) -> bool:
+        """Whether every model is."""
+        return not self.draining and all(model.ready for model in self.models.values())

@@ -1,0 +1,55 @@
+"""How a child process begins: its interpreter, its environment, and what it inherits from the host."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+
+__all__ = ["launch"]
+
+_THREAD_LIMITS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+)
+
+
+def launch(python: str, child_end: socket.socket, board_fd: int, stderr_fd: int) -> subprocess.Popen[bytes]:
+    """Begin a child process.
+
+    Args:
+        python: Its interpreter.
+        child_end: Its end of the socket pair. The caller closes it afterwards.
+        board_fd: The file descriptor of the hook board.
+        stderr_fd: Where its stdout and stderr go.
+    """
+    fds = (child_end.fileno(), board_fd)
+    return subprocess.Popen(  # noqa: S603 - the interpreter is the operator's choice
+        [python, "-m", "liftwing_host.worker", *map(str, fds)],
+        pass_fds=fds,
+        env=_environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=stderr_fd,
+        stderr=stderr_fd,
+    )
+
+
+def _environment() -> dict[str, str]:
+    # Numeric libraries start their threads when they are imported, and no process may be forked beside a
+    # thread. What the operator sets stands: the template then sees the threads and is not forked.
+    environment = dict.fromkeys(_THREAD_LIMITS, "1")
+    environment.update(os.environ)
+    environment["PYTHONUNBUFFERED"] = "1"
+    # `python -m` would put the current folder first: a file in it could stand in for any module.
+    environment["PYTHONSAFEPATH"] = "1"
+    return environment
+
+
+def host_path() -> list[str]:
+    """The host's own import path, so that the same interpreter finds what the host's metadata named."""
+    return [path for path in sys.path if path]

@@ -1,0 +1,85 @@
+"""The processes of one kind in a pool, and the calls that wait for one of them."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable
+
+from .call import Call
+from .worker import Worker
+
+__all__ = ["Line"]
+
+
+class Line:
+    """First come, first served, by whichever process has room at that moment.
+
+    So nothing waits while a process idles, and a heavy call holds up only the process that runs it.
+    """
+
+    def __init__(self) -> None:
+        self.workers: list[Worker] = []
+        self._with_room: list[Worker] = []
+        self._waiting: deque[Call] = deque()
+        self._waiting_of: Counter[str] = Counter()
+
+    @property
+    def room(self) -> bool:
+        """Whether a call could be run at once."""
+        return any(worker.room > 0 for worker in self._with_room)
+
+    def waiting(self, model: str) -> int:
+        """How many calls of a model wait."""
+        return self._waiting_of[model]
+
+    def join(self, call: Call, *, first: bool = False) -> None:
+        """Run a call now or as soon as a process has room; `first` puts it before those that wait."""
+        while self._with_room:
+            worker = self._with_room[-1]
+            if worker.room > 0:
+                worker.give(call)
+            if worker.room <= 0:
+                self._with_room.pop()
+            if call.worker is worker:
+                return
+        self._waiting_of[call.model] += 1
+        if first:
+            self._waiting.appendleft(call)
+        else:
+            self._waiting.append(call)
+
+    def leave(self, call: Call) -> None:
+        """Nobody wants a call any more: if it waits, it will not be run."""
+        if call.worker is None and call in self._waiting:
+            self._waiting.remove(call)
+            self._waiting_of[call.model] -= 1
+
+    def has_room(self, worker: Worker) -> None:
+        """A process has become able to take calls: a new one, or one that has answered."""
+        while worker.room > 0 and self._waiting:
+            worker.give(self._next())
+        if worker.room > 0 and worker not in self._with_room:
+            self._with_room.append(worker)
+
+    def _next(self) -> Call:
+        call = self._waiting.popleft()
+        self._waiting_of[call.model] -= 1
+        return call
+
+    def add(self, worker: Worker) -> None:
+        """A process that has said hello."""
+        self.workers.append(worker)
+        self.has_room(worker)
+
+    def remove(self, worker: Worker) -> None:
+        """A process that has died, or is about to be let go."""
+        if worker in self.workers:
+            self.workers.remove(worker)
+        if worker in self._with_room:
+            self._with_room.remove(worker)
+
+    def give_up(self, reason: Callable[[Call], Exception]) -> None:
+        """Let everything that waits end with an error."""
+        while self._waiting:
+            call = self._next()
+            call.fail(reason(call))

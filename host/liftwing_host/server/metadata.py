@@ -1,0 +1,31 @@
+"""`GET /v1/models` and `GET /v1/models/NAME`: which models there are, and whether one is ready."""
+
+from __future__ import annotations
+
+from ..errors import ModelNotReady
+from .exchange import Exchange, Response, json_response
+from .host import Host
+
+__all__ = ["Metadata"]
+
+
+class Metadata:
+    """KServe's v1 answers about models; texts and statuses are those of its FastAPI server."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    def list(self, exchange: Exchange) -> Response:  # noqa: ARG002 - every handler gets it
+        """All models, those that are not ready included."""
+        return json_response(200, {"models": list(self._host.models)})
+
+    def model(self, exchange: Exchange) -> Response:
+        """One model; 503 until it is loaded, and while the host drains."""
+        model = self._host.model(exchange.path_arguments["name"])
+        if not model.ready or self._host.draining:
+            raise ModelNotReady(model.name)
+        return json_response(200, {"name": model.name, "ready": True})
+
+    def redirect(self, exchange: Exchange) -> Response:  # noqa: ARG002
+        """`/v1/models/` is `/v1/models`."""
+        return Response(307, content_type=None, headers={"Location": "/v1/models"})

@@ -1,0 +1,72 @@
+"""A model that this host serves, and how it stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from .discovery import Offer
+from .settings import ModelSettings
+
+if TYPE_CHECKING:
+    from .pool import Pool
+
+__all__ = ["Leg", "ServedModel"]
+
+
+@dataclass(frozen=True)
+class Leg:
+    """Hooks in a row that run in one process, as the worker side announced them.
+
+    Attributes:
+        kind: `"async"` or `"compute"`.
+        hooks: The hooks' names.
+    """
+
+    kind: Literal["async", "compute"]
+    hooks: tuple[str, ...]
+
+
+class ServedModel:
+    """One name in the URL.
+
+    Attributes:
+        name: That name.
+        offer: The distribution and entry point that bring it.
+        settings: The operator's settings for it.
+        pool: The processes behind its plugin.
+        legs: Its legs, once it has been loaded.
+        state: `loading`; `loaded`; or `failed`: it is quarantined, with `problem` and `traceback`.
+        seconds: How long `load` took.
+        memory: By how many bytes the template grew while it loaded.
+        example: A payload to try, which the plugin gives.
+    """
+
+    def __init__(self, name: str, offer: Offer, settings: ModelSettings) -> None:
+        self.name = name
+        self.offer = offer
+        self.settings = settings
+        self.pool: Pool
+        self.legs: tuple[Leg, ...] = ()
+        self.state: Literal["loading", "loaded", "failed"] = "loading"
+        self.seconds = 0.0
+        self.memory = 0
+        self.example: Any = None
+        self.idempotent = True
+        self.problem: str | None = None
+        self.traceback: str | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether it answers predictions now."""
+        return self.state == "loaded" and self.pool.serves(self.legs)
+
+    def loaded(self, head: dict[str, Any]) -> None:
+        """Take over what the template told when it had loaded the model, or had failed to."""
+        if "error" in head:
+            self.state, self.problem, self.traceback = "failed", head["error"], head["traceback"]
+            return
+        self.legs = tuple(Leg(leg["kind"], tuple(leg["hooks"])) for leg in head["legs"])
+        self.seconds, self.memory, self.example = head["seconds"], head["bytes"], head["example"]
+        self.idempotent = head["idempotent"] if self.settings.idempotent is None else self.settings.idempotent
+        self.state = "loaded"

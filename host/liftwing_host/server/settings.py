@@ -1,0 +1,196 @@
+"""What the operator wants: flags over environment over one TOML file, as frozen, checked objects.
+
+The only reader of the host's environment. (A plugin's own settings are read on the worker side.)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import platformdirs
+
+from ..errors import ConfigurationError
+from ..setting import read_settings, setting
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+__all__ = ["HostSettings", "LogLevel", "ModelSettings", "PluginSettings", "Settings", "read"]
+
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+PLUGIN_PREFIX = "liftwing-plugin-"
+
+
+@dataclass(frozen=True)
+class HostSettings:
+    """The keys at the top of the TOML file; each has a flag or a variable, too."""
+
+    port: int = setting(8080, env="LIFTWING_PORT", minimum=0, maximum=65535, help="0 takes a free one")
+    address: str = setting("", env="LIFTWING_ADDRESS", help="the address to listen on; all where empty")
+    workers: int | None = setting(
+        None, env="LIFTWING_WORKERS", minimum=0, help="compute workers of each plugin; 0: one process for all"
+    )
+    demo: bool = setting(False, env="LIFTWING_DEMO", help="serve the demo models that plugins bring")
+    log_level: LogLevel = setting("info", env="LIFTWING_LOG_LEVEL")
+    timeout: float = setting(60.0, env="LIFTWING_TIMEOUT", above=0, help="seconds that a request may take")
+    max_body_size: int = setting(100 << 20, env="LIFTWING_MAX_BODY_SIZE", minimum=1, help="bytes of a request")
+    queue_size: int = setting(
+        128, env="LIFTWING_QUEUE_SIZE", minimum=0, help="requests of a model that may wait for a worker"
+    )
+    max_concurrency: int = setting(
+        1000, env="LIFTWING_MAX_CONCURRENCY", minimum=1, help="requests that an async worker has under way"
+    )
+    expose_errors: bool = setting(
+        False, env="LIFTWING_EXPOSE_ERRORS", help="send the text of unexpected exceptions to clients"
+    )
+    drain_delay: float = setting(
+        0.0, env="LIFTWING_DRAIN_DELAY", minimum=0, help="seconds of not being ready before the port is closed"
+    )
+    drain_timeout: float = setting(
+        30.0, env="LIFTWING_DRAIN_TIMEOUT", minimum=0, help="seconds that requests under way may still take"
+    )
+    downloads: Path = setting(
+        platformdirs.user_data_path("liftwing-host", appauthor=False),
+        env="LIFTWING_DOWNLOADS",
+        help="the folder of downloaded model files",
+    )
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """The host's own keys of ``[models.NAME]``. What is None is as for the whole host, or as the plugin says."""
+
+    timeout: float | None = setting(None, above=0, help="seconds that a request may take")
+    queue_size: int | None = setting(None, minimum=0, help="requests that may wait for a worker")
+    expose_errors: bool | None = setting(None)
+    idempotent: bool | None = setting(None, help="whether a request may be run once more after a worker's death")
+
+
+@dataclass(frozen=True)
+class PluginSettings:
+    """The keys of ``[plugins.NAME]``."""
+
+    workers: int | None = setting(None, minimum=0, help="compute workers; 0: one process for all")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that the operator said.
+
+    Attributes:
+        host: What holds for the whole host.
+        models: The names of the models to serve, in the order in which they were given.
+        model_settings: The host's own keys of each model's table.
+        model_tables: The rest of each model's table: for the plugin.
+        plugin_settings: The keys of each plugin's table, by the plugin's full name.
+    """
+
+    host: HostSettings
+    models: tuple[str, ...]
+    model_settings: Mapping[str, ModelSettings]
+    model_tables: Mapping[str, Mapping[str, Any]]
+    plugin_settings: Mapping[str, PluginSettings]
+
+    def of_model(self, name: str) -> ModelSettings:
+        """A model's settings, with the host's where the model has none of its own."""
+        own = self.model_settings.get(name, ModelSettings())
+        inherited = {
+            field.name: getattr(self.host, field.name)
+            for field in dataclasses.fields(own)
+            if getattr(own, field.name) is None and hasattr(self.host, field.name)
+        }
+        return dataclasses.replace(own, **inherited)
+
+    def workers_of(self, distribution: str, default: int) -> int:
+        """How many compute workers a plugin gets."""
+        own = self.plugin_settings.get(distribution, PluginSettings()).workers
+        return next(number for number in (own, self.host.workers, default) if number is not None)
+
+
+def read(flags: Mapping[str, Any], models: tuple[str, ...] = (), config: Path | None = None) -> Settings:
+    """Put flags, environment and TOML file together.
+
+    Args:
+        flags: What was given on the command line, by the names of `HostSettings`.
+        models: The names given with ``--model``.
+        config: The TOML file; the variable LIFTWING_CONFIG names it where this is None.
+
+    Raises:
+        ConfigurationError: Names the file, key or variable, the value, and what is allowed.
+    """
+    if config is None and os.environ.get("LIFTWING_CONFIG"):
+        config = Path(os.environ["LIFTWING_CONFIG"])
+    table = dict(_parse(config)) if config else {}
+    where = str(config) if config else "the command line"
+    model_tables = _tables(table, "models", where)
+    plugin_tables = _tables(table, "plugins", where)
+    from_variable = tuple(filter(None, os.environ.get("LIFTWING_MODELS", "").replace(",", " ").split()))
+    own, rest = _split_model_tables(model_tables, where)
+    return Settings(
+        host=_host_settings(flags, table, where),
+        models=tuple(dict.fromkeys(models or from_variable or model_tables)),
+        model_settings=own,
+        model_tables=rest,
+        plugin_settings={
+            name if name.startswith(PLUGIN_PREFIX) else PLUGIN_PREFIX + name: read_settings(
+                PluginSettings, table=keys, where=f"{where}: [plugins.{name}]"
+            )
+            for name, keys in plugin_tables.items()
+        },
+    )
+
+
+def _parse(path: Path) -> Mapping[str, Any]:
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except OSError as error:
+        raise ConfigurationError(f"Cannot read the configuration file {path}: {error.strerror}.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{path} is not a TOML file: {error}.") from None
+
+
+def _tables(table: dict[str, Any], key: str, where: str) -> dict[str, dict[str, Any]]:
+    tables = table.pop(key, {})
+    if not isinstance(tables, dict) or not all(isinstance(value, dict) for value in tables.values()):
+        raise ConfigurationError(f"{where}: {key} must be a table of tables, such as [{key}.NAME].")
+    return tables
+
+
+def _host_settings(flags: Mapping[str, Any], table: Mapping[str, Any], where: str) -> HostSettings:
+    """`read_settings` lets a table win over the environment, which is right for plugins; here flags and the
+    environment win over the file."""
+    from_file = read_settings(HostSettings, table=table, where=where)
+    variables = {name: text for name, text in os.environ.items() if name.startswith("LIFTWING_")}
+    from_environment = read_settings(HostSettings, environ=variables)
+    given = {name: value for name, value in flags.items() if value is not None}
+    checked = read_settings(HostSettings, table=given, where="flag")
+    chosen = {}
+    for field in dataclasses.fields(HostSettings):
+        if field.name in given:
+            chosen[field.name] = getattr(checked, field.name)
+        elif variables.get(field.metadata["env"]):
+            chosen[field.name] = getattr(from_environment, field.name)
+    return dataclasses.replace(from_file, **chosen)
+
+
+def _split_model_tables(
+    tables: Mapping[str, dict[str, Any]], where: str
+) -> tuple[dict[str, ModelSettings], dict[str, dict[str, Any]]]:
+    """The host's keys of each ``[models.NAME]``, and what is left for the plugin."""
+    ours = {field.name for field in dataclasses.fields(ModelSettings)}
+    own, rest = {}, {}
+    for name, keys in tables.items():
+        mine = {key: value for key, value in keys.items() if key in ours}
+        own[name] = read_settings(ModelSettings, table=mine, where=f"{where}: [models.{name}]")
+        rest[name] = {key: value for key, value in keys.items() if key not in ours}
+    return own, rest

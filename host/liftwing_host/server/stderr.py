@@ -1,0 +1,51 @@
+"""What a plugin's processes print: passed on to the host's stderr, and the last lines kept to tell why one died."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections import deque
+
+__all__ = ["StderrTail"]
+
+_LINES = 20
+_LONGEST_LINE = 1 << 16
+
+
+class StderrTail(asyncio.Protocol):
+    """The reading end of the pipe that all processes of a pool write to."""
+
+    def __init__(self) -> None:
+        self._lines: deque[str] = deque(maxlen=_LINES)
+        self._rest = b""
+        self._transport: asyncio.BaseTransport | None = None
+        self.write_fd = -1
+
+    async def open(self) -> None:
+        """Make the pipe and begin to read it. `write_fd` is for the child processes."""
+        read_fd, self.write_fd = os.pipe()
+        loop = asyncio.get_running_loop()
+        reading_end = os.fdopen(read_fd, "rb", buffering=0)
+        self._transport, _ = await loop.connect_read_pipe(lambda: self, reading_end)
+
+    def data_received(self, data: bytes) -> None:  # noqa: D102 - asyncio's
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        if len(self._rest) > _LONGEST_LINE:
+            lines, self._rest = [*lines, self._rest], b""
+        for line in lines:
+            text = line.decode(errors="replace")
+            self._lines.append(text)
+            print(text, file=sys.stderr)
+
+    def last_lines(self) -> str:
+        """The last lines that were printed."""
+        return "\n".join(self._lines)
+
+    def close(self) -> None:
+        """Close both ends that the host holds."""
+        if self.write_fd >= 0:
+            os.close(self.write_fd)
+            self.write_fd = -1
+        if self._transport is not None:
+            self._transport.close()

@@ -1,0 +1,207 @@
+"""A plugin's settings: declared once, typed, read from the TOML file or the environment, and checked.
+
+::
+
+    @dataclass(frozen=True)
+    class ReadabilitySettings:
+        weight: float = setting(0.5, minimum=0, help="how much a letter counts")
+        wiki_url: str | None = setting(None, env="WIKI_URL", help="the wiki to ask")
+
+    class Readability(Model):
+        settings: ReadabilitySettings
+
+A field may be a str, int, float, bool, `pathlib.Path` or one of `typing.Literal`, or any of these or None.
+A value in ``[models.NAME]`` of the TOML file (by the field's name or by its variable's) wins over the
+environment, which wins over the default.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+import types
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeVar, Union
+
+from .errors import ConfigurationError
+
+__all__ = ["read_settings", "setting"]
+
+T = TypeVar("T")
+
+_TRUE = ("1", "true", "yes", "on", "y", "t")
+_FALSE = ("0", "false", "no", "off", "n", "f")
+
+
+def setting(
+    default: Any = dataclasses.MISSING,
+    *,
+    env: str | None = None,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    above: float | None = None,
+    help: str = "",
+) -> Any:
+    """Declare one setting: a dataclass field.
+
+    Args:
+        default: Its value where nobody sets it. A setting without one is required.
+        env: The environment variable that sets it; the field's name in capitals where left out.
+        minimum: The least number allowed.
+        maximum: The greatest number allowed.
+        above: The number must be greater than this one.
+        help: What it is for, in a few words, with its unit.
+    """
+    metadata = {"env": env, "minimum": minimum, "maximum": maximum, "above": above, "help": help}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def read_settings(
+    declared: type[T],
+    *,
+    table: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] | None = None,
+    where: str = "settings",
+) -> T:
+    """Read and check the settings that the dataclass `declared` declares.
+
+    Args:
+        declared: A dataclass whose fields are made by `setting`.
+        table: The model's table of the TOML file. A key that was not declared is an error.
+        environ: The environment. Variables that were not declared are ignored; an empty one counts as unset.
+        where: How the table is called in messages, such as ``[models.readability]``.
+
+    Raises:
+        ConfigurationError: Names the key or variable, the value and what is allowed.
+    """
+    table, environ = table or {}, environ or {}
+    fields = {field.name: field for field in dataclasses.fields(declared)}  # type: ignore[arg-type]
+    types_of = typing.get_type_hints(declared)
+    given = _by_field(fields, table, where)
+    values: dict[str, Any] = {}
+    for name, field in fields.items():
+        variable = variable_of(field)
+        if name in given:
+            key, raw = given[name]
+            values[name] = _checked(raw, types_of[name], field, f"{where} {key}", from_text=False)
+        elif environ.get(variable, "") != "":
+            values[name] = _checked(environ[variable], types_of[name], field, variable, from_text=True)
+        elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+            wanted = _allowed(types_of[name], field)
+            raise ConfigurationError(
+                f"{variable} is not set. Set it in the environment, or {name} in {where}: {wanted}."
+            )
+    return declared(**values)
+
+
+def variable_of(field: dataclasses.Field[Any]) -> str:
+    """The environment variable that sets a field."""
+    return str(field.metadata.get("env") or field.name.upper())
+
+
+def _by_field(
+    fields: Mapping[str, dataclasses.Field[Any]], table: Mapping[str, Any], where: str
+) -> dict[str, tuple[str, Any]]:
+    spellings = {variable_of(field): name for name, field in fields.items()}
+    spellings.update({name: name for name in fields})
+    given: dict[str, tuple[str, Any]] = {}
+    for key, value in table.items():
+        if key not in spellings:
+            raise ConfigurationError(f"{where}: unknown key {key!r}. {_nearest(key, list(fields))}")
+        if spellings[key] in given:
+            other = given[spellings[key]][0]
+            raise ConfigurationError(f"{where}: {key!r} and {other!r} are the same setting; keep one")
+        given[spellings[key]] = (key, value)
+    return given
+
+
+def _nearest(key: str, names: list[str]) -> str:
+    close = difflib.get_close_matches(key.lower(), names, n=1)
+    if close:
+        return f"Did you mean {close[0]!r}?"
+    return f"Known keys: {', '.join(names)}." if names else "This model has no settings."
+
+
+def _checked(
+    raw: Any, wanted: Any, field: dataclasses.Field[Any], source: str, *, from_text: bool
+) -> Any:
+    for kind in _alternatives(wanted):
+        try:
+            value = _converted(raw, kind, from_text=from_text)
+        except ValueError:
+            continue
+        if _in_range(value, field.metadata):
+            return value
+    raise ConfigurationError(f"{source}={raw!r} is not allowed: expected {_allowed(wanted, field)}.")
+
+
+def _alternatives(wanted: Any) -> tuple[Any, ...]:
+    if typing.get_origin(wanted) in (Union, types.UnionType):
+        return typing.get_args(wanted)
+    return (wanted,)
+
+
+def _converted(raw: Any, kind: Any, *, from_text: bool) -> Any:
+    """`raw` as `kind`. Text of the environment is parsed; a value of the TOML file must have the type already."""
+    if typing.get_origin(kind) is Literal:
+        for choice in typing.get_args(kind):
+            if raw == choice or (from_text and raw == str(choice)):
+                return choice
+        raise ValueError
+    if kind is type(None):
+        raise ValueError
+    if kind is Path and isinstance(raw, str):
+        return Path(raw).expanduser()
+    if from_text and kind is bool:
+        return _bool_from_text(raw)
+    if from_text and kind in (int, float):
+        return kind(raw)
+    if kind is float and type(raw) is int:
+        return float(raw)
+    if type(raw) is kind:
+        return raw
+    raise ValueError
+
+
+def _bool_from_text(text: str) -> bool:
+    if text.lower() in _TRUE:
+        return True
+    if text.lower() in _FALSE:
+        return False
+    raise ValueError
+
+
+def _in_range(value: Any, metadata: Mapping[str, Any]) -> bool:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return True
+    minimum, maximum, above = (metadata.get(bound) for bound in ("minimum", "maximum", "above"))
+    return (
+        math.isfinite(value)
+        and (minimum is None or value >= minimum)
+        and (maximum is None or value <= maximum)
+        and (above is None or value > above)
+    )
+
+
+def _allowed(wanted: Any, field: dataclasses.Field[Any]) -> str:
+    kinds = [_kind_name(kind) for kind in _alternatives(wanted) if kind is not type(None)]
+    text = " or ".join(kinds)
+    if field.metadata.get("minimum") is not None:
+        text += f" of at least {field.metadata['minimum']}"
+    if field.metadata.get("maximum") is not None:
+        text += f" and at most {field.metadata['maximum']}"
+    if field.metadata.get("above") is not None:
+        text += f" greater than {field.metadata['above']}"
+    if field.metadata.get("help"):
+        text += f" ({field.metadata['help']})"
+    return text
+
+
+def _kind_name(kind: Any) -> str:
+    if typing.get_origin(kind) is Literal:
+        return "one of " + ", ".join(repr(choice) for choice in typing.get_args(kind))
+    names = {str: "a text", int: "a whole number", float: "a number", bool: "true or false", Path: "a path"}
+    return names.get(kind, getattr(kind, "__name__", str(kind)))

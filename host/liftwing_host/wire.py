@@ -1,0 +1,199 @@
+"""What the host and its child processes say to each other: framed messages on one socket pair for each process.
+
+A message is a small JSON head and an opaque body::
+
+    ┌─────────────┬──────────────┬───────────────┬───────────────────────────┐
+    │ uint32      │ uint64       │ head          │ body                      │
+    │ head length │ body length  │ JSON, UTF-8   │ bytes, read by nobody here│
+    └─────────────┴──────────────┴───────────────┴───────────────────────────┘
+      big-endian
+
+Every head has a ``kind``. The conversations, in the order in which they begin::
+
+    host                                             template
+      │ init   version, models, log_level, …  ─────────→ │
+      │ ←──── loaded   model, seconds, … or error        │  once for each model
+      │ ←──── ready    version, pid, fork_safe           │
+      │ fork   number, role, + a socket (SCM_RIGHTS) ──→ │  once for each worker
+      │ ←──── forked   number, pid                       │
+      │ kill   pid  ───────────────────────────────────→ │
+      │ ←──── exited   pid, status                       │  it alone may reap its children
+
+    host                                             worker
+      │ ←──── hello    version, pid  or  error           │  after its `start` hooks
+      │ call   id, model, leg, request  + body ────────→ │
+      │ cancel id  ────────────────────────────────────→ │  async worker only
+      │ ←──── answer   id, status, …  + body             │  exactly one for each call, cancelled or not
+
+A process that loads for itself (no template) gets `init`, tells `loaded`, and goes on as a worker.
+
+End of file is the only news of death, in both directions: a worker whose host is gone ends, and the host
+learns from it that a worker died. A body between two legs of a request is pickled by the plugin's own
+interpreter and read by the same; the host never looks into any.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import struct
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import orjson
+
+__all__ = ["CANCELLED", "VERSION", "FrameReader", "HookBoard", "Head", "ProtocolError", "frame"]
+
+VERSION = 1
+"""Compared in `init`, `ready` and `hello`: a plugin's own environment may hold another liftwing-host."""
+
+CANCELLED = 499
+"""The status of an answer to a call that was cancelled. No client sees it."""
+
+Head = dict[str, Any]
+
+_PREFIX = struct.Struct("!IQ")
+_MAX_HEAD = 1 << 24
+_MAX_BODY = 1 << 32
+_BUFFER = 1 << 16
+
+
+class ProtocolError(Exception):
+    """What arrived is no message: the other side is broken, and the connection is of no more use."""
+
+
+def frame(head: Mapping[str, Any], body: bytes | bytearray = b"") -> list[bytes | bytearray]:
+    """The pieces of a message, to be written one after the other; a large body is not copied."""
+    encoded = orjson.dumps(head)
+    prefix = _PREFIX.pack(len(encoded), len(body))
+    if len(body) < _BUFFER:
+        return [b"".join((prefix, encoded, body))]
+    return [prefix + encoded, body]
+
+
+class FrameReader:
+    """Cuts what arrives into messages. Does no input or output itself, so that both sides use it.
+
+    Read into `get_buffer()`, then say how much arrived to `received()`.
+    """
+
+    def __init__(self) -> None:
+        self._buffer = bytearray(_BUFFER)
+        self._view = memoryview(self._buffer)
+        self._start = 0
+        self._end = 0
+        # A message that does not fit into the buffer is read straight into a place of its own.
+        self._large: bytearray | None = None
+        self._large_filled = 0
+        self._head_size = 0
+
+    def get_buffer(self) -> memoryview:
+        """Where the next bytes go; never empty."""
+        if self._large is not None:
+            return memoryview(self._large)[self._large_filled :]
+        return self._view[self._end :]
+
+    def received(self, count: int) -> Iterator[tuple[Head, bytes | bytearray]]:
+        """The messages that the last `count` bytes completed.
+
+        Raises:
+            ProtocolError: The bytes are no message.
+        """
+        if self._large is not None:
+            self._large_filled += count
+            if self._large_filled == len(self._large):
+                yield self._finish_large()
+            return
+        self._end += count
+        while (message := self._next()) is not None:
+            yield message
+        self._make_room()
+
+    def _next(self) -> tuple[Head, bytes] | None:
+        available = self._end - self._start
+        if available < _PREFIX.size:
+            return None
+        head_size, body_size = _sizes(self._buffer, self._start)
+        if available < _PREFIX.size + head_size + body_size:
+            return None
+        head_at = self._start + _PREFIX.size
+        body_at = head_at + head_size
+        self._start = body_at + body_size
+        head = _head(self._view[head_at:body_at])
+        return head, bytes(self._view[body_at : self._start])
+
+    def _make_room(self) -> None:
+        if self._start == self._end:
+            self._start = self._end = 0
+            return
+        available = self._end - self._start
+        if available >= _PREFIX.size:
+            head_size, body_size = _sizes(self._buffer, self._start)
+            if _PREFIX.size + head_size + body_size > _BUFFER:
+                self._begin_large(head_size, body_size)
+                return
+        if self._start:
+            self._buffer[:available] = self._buffer[self._start : self._end]
+            self._start, self._end = 0, available
+
+    def _begin_large(self, head_size: int, body_size: int) -> None:
+        rest = self._view[self._start + _PREFIX.size : self._end]
+        self._large = bytearray(head_size + body_size)
+        self._large[: len(rest)] = rest
+        self._large_filled = len(rest)
+        self._head_size = head_size
+        self._start = self._end = 0
+
+    def _finish_large(self) -> tuple[Head, bytearray]:
+        large, head_size = self._large, self._head_size
+        assert large is not None
+        self._large = None
+        head = _head(memoryview(large)[:head_size])
+        del large[:head_size]
+        return head, large
+
+
+def _sizes(buffer: bytearray, at: int) -> tuple[int, int]:
+    head_size, body_size = _PREFIX.unpack_from(buffer, at)
+    if head_size > _MAX_HEAD or body_size > _MAX_BODY:
+        raise ProtocolError(f"a head of {head_size} bytes and a body of {body_size}")
+    return head_size, body_size
+
+
+def _head(encoded: memoryview) -> Head:
+    try:
+        head = orjson.loads(encoded)
+    except orjson.JSONDecodeError as error:
+        raise ProtocolError(f"a head that is not JSON: {error}") from error
+    if not isinstance(head, dict):
+        raise ProtocolError("a head that is not an object")
+    return head
+
+
+class HookBoard:
+    """One byte for each worker of a pool, in memory that it shares with the host: the hook that it runs now.
+
+    When a hook hangs, its process can no longer be asked; what it wrote here before still stands. 0 is none.
+    """
+
+    SLOTS = mmap.PAGESIZE
+
+    def __init__(self, fd: int) -> None:
+        self._page = mmap.mmap(fd, self.SLOTS)
+
+    @classmethod
+    def create(cls) -> tuple[HookBoard, int]:
+        """A new board, and the file descriptor by which a child process opens the same."""
+        fd = os.memfd_create("liftwing-hooks", os.MFD_CLOEXEC)
+        os.ftruncate(fd, cls.SLOTS)
+        return cls(fd), fd
+
+    def __getitem__(self, number: int) -> int:
+        return self._page[number % self.SLOTS]
+
+    def __setitem__(self, number: int, hook: int) -> None:
+        self._page[number % self.SLOTS] = hook
+
+    def close(self) -> None:
+        """Give the memory back."""
+        self._page.close()

@@ -1,0 +1,98 @@
+"""Every child process begins here: ``python -m liftwing_host.worker SOCKET BOARD`` (two file descriptors).
+
+Reads `init` from the host and becomes a template, or a worker that loads for itself.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Mapping
+
+from ..errors import ConfigurationError
+from ..wire import VERSION, Head, HookBoard
+from .async_ import serve_async, serve_solo
+from .compute import serve_compute
+from .connection import Connection
+from .lifetime import end_process, end_with_host, hello
+from .parent_death import die_with_parent
+from .plugin import LoadedModel, ModelOrder
+from .template import load_models, serve_template
+
+LOG_FORMAT = (
+    "%(asctime)s.%(msecs)03d %(process)s %(name)s %(levelname)s "
+    "[%(filename)s:%(funcName)s():%(lineno)s] %(message)s"
+)
+
+
+def main() -> None:
+    """Become what the host's first message says."""
+    socket_fd, board_fd = int(sys.argv[1]), int(sys.argv[2])
+    die_with_parent()
+    # Ctrl-C reaches the whole foreground group, and systemd's stop every process: the host alone decides when
+    # its processes end. (A handler, since SIG_IGN would pass on to what a plugin starts.)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+    connection = Connection(socket.socket(fileno=socket_fd))
+    board = HookBoard(board_fd)
+    os.close(board_fd)
+    init = next(connection.messages(), (None, b""))[0]
+    if init is None:
+        return
+    logging.basicConfig(level=init["log_level"], format=LOG_FORMAT, datefmt="%Y-%m-%d %H:%M:%S")
+    if init["version"] != VERSION:
+        connection.send({"kind": "ready", "version": VERSION, "pid": os.getpid()})
+        return
+    orders = [ModelOrder(**order) for order in init["models"]]
+    sys.path[:0] = [path for path in init["path"] if path not in sys.path]
+    if init["role"] == "template":
+        serve_template(connection, orders, functools.partial(_serve, board))
+    else:
+        _serve_alone(connection, orders, board, init)
+    end_process()
+
+
+def _serve_alone(connection: Connection, orders: list[ModelOrder], board: HookBoard, init: Head) -> None:
+    models = load_models(connection, orders)
+    # One process for all of a plugin goes on with the models that it has; a worker beside others must have all.
+    if not models or (init["role"] != "solo" and len(models) < len(orders)):
+        connection.send(hello(init["role"], ConfigurationError("a model failed to load")))
+        return
+    _serve(board, connection, models, init)
+
+
+def _serve(board: HookBoard, connection: Connection, models: Mapping[str, LoadedModel], head: Head) -> None:
+    """Be the worker that `head` (of `init` or `fork`) says."""
+    _name_process(head["role"], head["number"])
+    _reseed()
+    end_with_host(connection.socket)
+    if head["role"] == "compute":
+        serve_compute(connection, models, board, head["number"])
+    elif head["role"] == "async":
+        serve_async(connection, models)
+    else:
+        serve_solo(connection, models, board)
+
+
+def _name_process(role: str, number: int) -> None:
+    """Show in `ps` and `top` what this process is."""
+    try:
+        with open("/proc/self/comm", "w") as comm:
+            comm.write(f"lw-{role}-{number}")
+    except OSError:
+        pass
+
+
+def _reseed() -> None:
+    """Forked workers must not draw the same numbers. Python's own generator sees to itself."""
+    numpy_random = sys.modules.get("numpy.random")
+    if numpy_random is not None:
+        numpy_random.seed()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+"""ASYNC WORKER: runs ``async def`` legs on one event loop, many at once. With `workers = 0`, the `def` legs, too.
+
+Forked from the template, or begun by itself where the plugin cannot be forked or is served by one process.
+It may touch its own socket and whatever the plugin touches.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+from ..wire import CANCELLED, FrameReader, Head, HookBoard, frame
+from .compute import hook_entered
+from .connection import Connection
+from .legs import Leg, plan_legs, run_async_leg, run_compute_leg
+from .lifetime import hello, say_hello, start_models_async, stop_models, stop_models_async
+from .plugin import LoadedModel
+
+__all__ = ["serve_async", "serve_solo"]
+
+
+def serve_async(connection: Connection, models: Mapping[str, LoadedModel]) -> None:
+    """Answer calls until the host closes the connection."""
+    asyncio.run(_serve(connection, models, None))
+
+
+def serve_solo(connection: Connection, models: Mapping[str, LoadedModel], board: HookBoard) -> None:
+    """Answer calls of both kinds in this one process: `def` legs run in one thread, one at a time."""
+    with ThreadPoolExecutor(1, thread_name_prefix="compute") as thread:
+        asyncio.run(_serve(connection, models, _Compute(thread, hook_entered(board, 0), board)))
+
+
+class _Compute:
+    """The one thread that runs `def` legs beside the loop."""
+
+    def __init__(self, thread: ThreadPoolExecutor, enter: Callable[[str], None], board: HookBoard) -> None:
+        self._thread = thread
+        self._enter = enter
+        self._board = board
+
+    async def run(self, leg: Leg, model: LoadedModel, head: Head, body: bytes | bytearray) -> tuple[Head, bytes]:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, self._run, leg, model, head, body)
+
+    def _run(self, leg: Leg, model: LoadedModel, head: Head, body: bytes | bytearray) -> tuple[Head, bytes]:
+        try:
+            return run_compute_leg(leg, model, head, body, self._enter)
+        finally:
+            self._board[0] = 0
+
+
+async def _serve(
+    connection: Connection, models: Mapping[str, LoadedModel], compute: _Compute | None
+) -> None:
+    loop = asyncio.get_running_loop()
+    try:
+        await start_models_async(models)
+    except BaseException as error:  # noqa: BLE001 - whatever it is, the host must be told
+        connection.send(hello("async", error))
+        return
+    if compute is None:
+        connection.send(hello("async"))
+    elif not say_hello(connection, models, "solo"):
+        return
+    connection.socket.setblocking(False)
+    calls = _Calls(models, compute)
+    await loop.create_unix_connection(lambda: calls, sock=connection.socket)
+    await calls.host_is_gone
+    await calls.end()
+    await stop_models_async(models)
+    if compute is not None:
+        stop_models(models, "solo")
+
+
+class _Calls(asyncio.BufferedProtocol):
+    """The calls that are under way, each an asyncio task, over the socket of this process."""
+
+    def __init__(self, models: Mapping[str, LoadedModel], compute: _Compute | None) -> None:
+        self.host_is_gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._models = models
+        self._compute = compute
+        self._legs = {name: plan_legs(model) for name, model in models.items()}
+        self._running: dict[int, asyncio.Task[None]] = {}
+        self._reader = FrameReader()
+        self._transport: asyncio.WriteTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.WriteTransport)
+        self._transport = transport
+
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002
+        return self._reader.get_buffer()
+
+    def buffer_updated(self, nbytes: int) -> None:
+        for head, body in self._reader.received(nbytes):
+            if head["kind"] == "call":
+                task = asyncio.get_running_loop().create_task(self._answer(head, body))
+                self._running[head["id"]] = task
+            elif head["kind"] == "cancel" and head["id"] in self._running:
+                self._running[head["id"]].cancel()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        if not self.host_is_gone.done():
+            self.host_is_gone.set_result(None)
+
+    async def end(self) -> None:
+        """Cancel what still runs; nobody waits for its answers."""
+        tasks = list(self._running.values())
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=1)
+
+    async def _answer(self, head: Head, body: bytes | bytearray) -> None:
+        model = self._models[head["model"]]
+        leg = self._legs[model.name][head["leg"]]
+        try:
+            if leg.kind == "compute" and self._compute is not None:
+                answer, answer_body = await self._compute.run(leg, model, head, body)
+            else:
+                answer, answer_body = await run_async_leg(leg, model, head, body, _no_board)
+        except asyncio.CancelledError:
+            answer, answer_body = {"status": CANCELLED, "error": None, "hook": leg.hooks[0].name}, b""
+        finally:
+            del self._running[head["id"]]
+        answer["kind"], answer["id"] = "answer", head["id"]
+        if self._transport is not None and not self._transport.is_closing():
+            for piece in frame(answer, answer_body):
+                self._transport.write(piece)
+
+
+def _no_board(name: str) -> None:
+    """Many hooks run here at once; the board has room for one."""

@@ -1,0 +1,96 @@
+"""KServe's v1 protocol: JSON in, JSON out.
+
+The texts of the errors, and what may be encoded, are those of KServe's FastAPI server (0.17), which parses
+and encodes with orjson, too. Other than there, a body is tried as JSON whatever its content type: curl's
+default is `application/x-www-form-urlencoded`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import orjson
+
+from ...errors import InvalidInput
+
+__all__ = ["JSON", "decode", "encode"]
+
+JSON = "application/json"
+
+_LISTS = ("instances", "inputs")
+_OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
+
+
+def decode(body: bytes | bytearray) -> Any:
+    """The payload of a request.
+
+    Raises:
+        InvalidInput: The body is no JSON, or `instances` or `inputs` is not a list.
+    """
+    try:
+        payload = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise InvalidInput(f"Unrecognized request format: {error}") from None
+    if isinstance(payload, dict):
+        for key in _LISTS:
+            if key in payload and not isinstance(payload[key], list):
+                raise InvalidInput(f'Expected "{key}" to be a list')
+    return payload
+
+
+def encode(response: Any) -> tuple[str | None, bytes]:
+    """The content type and the body of a response.
+
+    A str or bytes is sent as it is, without a content type, as KServe does. NaN and infinities become null,
+    keys become strings, numpy scalars and arrays become numbers and lists.
+
+    Raises:
+        TypeError: The response holds something that JSON has no form for, such as a set.
+    """
+    if isinstance(response, str):
+        return None, response.encode()
+    if isinstance(response, bytes | bytearray | memoryview):
+        return None, bytes(response)
+    try:
+        return JSON, orjson.dumps(response, default=_default, option=_OPTIONS)
+    except orjson.JSONEncodeError as error:
+        # orjson stops at integers of more than 64 bits, lone surrogates and numpy scalars as keys; the
+        # standard library's encoder takes them. What neither takes is reported in orjson's words.
+        try:
+            return JSON, json.dumps(_plain(response), allow_nan=False, separators=(",", ":")).encode()
+        except (TypeError, ValueError, RecursionError):
+            raise TypeError(str(error)) from None
+
+
+def _default(value: Any) -> Any:
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise TypeError(f"Type is not JSON serializable: {type(value).__name__}")
+
+
+def _plain(value: Any) -> Any:
+    """`value` as dicts, lists and scalars that the standard library's encoder takes."""
+    if isinstance(value, dict):
+        return {_key(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if hasattr(value, "tolist"):
+        return _plain(value.tolist())
+    # Dates, UUIDs, enumerations, dataclasses: whatever orjson knows by itself.
+    return orjson.loads(orjson.dumps(value, default=_default, option=_OPTIONS))
+
+
+def _key(key: Any) -> Any:
+    if isinstance(key, float) and not math.isfinite(key):
+        return "null"
+    if key is None or isinstance(key, str | bool | int | float):
+        return key
+    if hasattr(key, "item"):
+        return _key(key.item())
+    return orjson.loads(orjson.dumps(key))

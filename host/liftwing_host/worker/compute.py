@@ -1,0 +1,52 @@
+"""COMPUTE WORKER: runs `def` legs, one at a time, in a loop that blocks.
+
+Forked from the template, or begun by itself where the plugin cannot be forked. It may touch its own socket,
+its own byte of the hook board and whatever the plugin touches; it knows nothing of the other workers.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+
+from ..hookspecs import LEG_HOOKS
+from ..wire import HookBoard
+from .connection import Connection
+from .legs import plan_legs, run_compute_leg
+from .lifetime import say_hello, stop_models
+from .plugin import LoadedModel
+
+__all__ = ["LOWER_PRIORITY", "hook_entered", "serve_compute"]
+
+LOWER_PRIORITY = 10
+"""Added to the niceness: a machine whose CPUs are all taken by models must still answer probes at once."""
+
+
+def serve_compute(
+    connection: Connection, models: Mapping[str, LoadedModel], board: HookBoard, number: int
+) -> None:
+    """Answer calls until the host closes the connection."""
+    os.nice(LOWER_PRIORITY)
+    if not say_hello(connection, models, "compute"):
+        return
+    legs = {name: plan_legs(model) for name, model in models.items()}
+    enter = hook_entered(board, number)
+    for head, body in connection.messages():
+        if head["kind"] != "call":
+            continue
+        model = models[head["model"]]
+        answer, answer_body = run_compute_leg(legs[model.name][head["leg"]], model, head, body, enter)
+        board[number] = 0
+        answer["kind"], answer["id"] = "answer", head["id"]
+        connection.send(answer, answer_body)
+    stop_models(models, "compute")
+
+
+def hook_entered(board: HookBoard, number: int) -> Callable[[str], None]:
+    """What writes the hook that runs now onto the board."""
+    codes = {name: code for code, name in enumerate(LEG_HOOKS, start=1)}
+
+    def enter(name: str) -> None:
+        board[number] = codes[name]
+
+    return enter

@@ -1,0 +1,47 @@
+"""The worker side's end of its socket pair, read and written by one thread that may wait. Any child process."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+
+from ..wire import FrameReader, Head, frame
+
+__all__ = ["Connection"]
+
+_FDS_AT_ONCE = 8
+
+
+class Connection:
+    """Messages over a socket that blocks.
+
+    Attributes:
+        socket: The socket itself.
+        received_fds: File descriptors that came along with messages, oldest first.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.socket = sock
+        self.received_fds: list[int] = []
+        self._reader = FrameReader()
+        self._write_lock = threading.Lock()
+
+    def messages(self) -> Iterator[tuple[Head, bytes | bytearray]]:
+        """What arrives, message by message, until end of file."""
+        while count := self.socket.recv_into(self._reader.get_buffer()):
+            yield from self._reader.received(count)
+
+    def receive(self) -> list[tuple[Head, bytes | bytearray]] | None:
+        """What has arrived now, with its file descriptors in `received_fds`; None at end of file."""
+        buffer = self._reader.get_buffer()
+        data, fds, _, _ = socket.recv_fds(self.socket, len(buffer), _FDS_AT_ONCE)
+        self.received_fds.extend(fds)
+        buffer[: len(data)] = data
+        return list(self._reader.received(len(data))) if data else None
+
+    def send(self, head: Head, body: bytes = b"") -> None:
+        """Write one message. Threads may do so at the same time."""
+        with self._write_lock:
+            for piece in frame(head, body):
+                self.socket.sendall(piece)

@@ -1,0 +1,113 @@
+"""The beginning and the end of a worker: its `start` and `stop` hooks, and its end when the host's comes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import select
+import socket
+import threading
+import time
+import traceback
+from collections.abc import Mapping
+from typing import Any
+
+from ..wire import VERSION
+from .connection import Connection
+from .plugin import Hook, LoadedModel
+
+__all__ = ["end_process", "end_with_host", "hello", "say_hello", "start_models_async", "stop_models", "stop_models_async"]
+
+_LAST_WORDS = 1.0
+"""Seconds that a worker may live on after its host."""
+
+log = logging.getLogger("liftwing_host.worker")
+
+
+def say_hello(connection: Connection, models: Mapping[str, LoadedModel], kind: str) -> bool:
+    """Run the `def start` hooks and tell the host how it went.
+
+    Returns:
+        Whether the worker may serve.
+    """
+    try:
+        for model in models.values():
+            _run_plain(model, "start")
+    except BaseException as error:  # noqa: BLE001 - whatever it is, the host must be told
+        connection.send(hello(kind, error))
+        return False
+    connection.send(hello(kind))
+    return True
+
+
+def stop_models(models: Mapping[str, LoadedModel], kind: str) -> None:
+    """Run the `def stop` hooks; one that fails does not keep the others from running."""
+    for model in models.values():
+        try:
+            _run_plain(model, "stop")
+        except BaseException:
+            log.exception("stop of model %s failed in a %s worker", model.name, kind)
+
+
+async def start_models_async(models: Mapping[str, LoadedModel]) -> None:
+    """Run the ``async def start`` hooks. Raises what they raise."""
+    for model in models.values():
+        hook = model.hooks.get("start")
+        if hook is not None and hook.is_async:
+            await hook.function(**_arguments(hook, model))
+
+
+async def stop_models_async(models: Mapping[str, LoadedModel]) -> None:
+    """Run the ``async def stop`` hooks, as `stop_models` does."""
+    for model in models.values():
+        hook = model.hooks.get("stop")
+        if hook is not None and hook.is_async:
+            try:
+                await asyncio.wait_for(hook.function(**_arguments(hook, model)), timeout=5)
+            except BaseException:
+                log.exception("stop of model %s failed in the async worker", model.name)
+
+
+def _run_plain(model: LoadedModel, name: str) -> None:
+    hook = model.hooks.get(name)
+    if hook is not None and not hook.is_async:
+        hook.function(**_arguments(hook, model))
+
+
+def _arguments(hook: Hook, model: LoadedModel) -> dict[str, Any]:
+    return {name: model.model for name in hook.arguments}
+
+
+def hello(kind: str, error: BaseException | None = None) -> dict[str, Any]:
+    """The head of a worker's first message."""
+    head: dict[str, Any] = {"kind": "hello", "version": VERSION, "role": kind, "pid": os.getpid()}
+    if error is not None:
+        head["error"] = f"start failed: {type(error).__name__}: {error}"
+        head["traceback"] = "".join(traceback.format_exception(error))
+    return head
+
+
+def end_with_host(sock: socket.socket) -> None:
+    """End this process when the host closes `sock`, even while a hook is running.
+
+    A worker that waits for its next call sees the end of file by itself. One that computes does not look;
+    this thread does. (Workers never fork, so that a thread is allowed here.)
+    """
+
+    def watch() -> None:
+        poll = select.poll()
+        poll.register(sock, select.POLLRDHUP)
+        poll.poll()
+        # The hook that runs now has nobody to answer to. A worker that was idle runs its stop hooks meanwhile,
+        # and is gone before this wakes.
+        time.sleep(_LAST_WORDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="end-with-host", daemon=True).start()
+
+
+def end_process(status: int = 0) -> None:
+    """End this process without the interpreter's clean-up, which belongs to the process it was forked from."""
+    logging.shutdown()
+    os._exit(status)

@@ -1,0 +1,166 @@
+"""A plugin's model as the worker side sees it: its hooks, found and checked through pluggy.
+
+Runs in the template, or in each worker that loads for itself. One `PluginManager` for each model: a hook call
+on a shared one would reach every model.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import os
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pluggy
+
+from .. import hookspecs
+from ..errors import ConfigurationError
+from ..model import Model, ModelConfig
+from ..setting import read_settings
+
+__all__ = ["Hook", "LoadedModel", "ModelOrder", "load_model", "open_plugin"]
+
+
+@dataclass(frozen=True)
+class ModelOrder:
+    """What the host wants to have loaded: the body of one entry of `init`.
+
+    Attributes:
+        name: The name in the URL.
+        entry_point: Where its code is, as ``module:attribute``, or ``module`` for the module style.
+        table: The model's own keys of the TOML file.
+        demo: Whether the operator asked for the demo.
+        downloads: The folder of the model's downloaded files.
+    """
+
+    name: str
+    entry_point: str
+    table: Mapping[str, Any]
+    demo: bool
+    downloads: str
+
+
+@dataclass(frozen=True)
+class Hook:
+    """One implemented hook.
+
+    Attributes:
+        name: Its name in `hookspecs`.
+        function: The plugin's own function, a bound method in the class style.
+        arguments: The names of the arguments that it wants.
+        is_async: Whether it is an ``async def``.
+    """
+
+    name: str
+    function: Callable[..., Any]
+    arguments: tuple[str, ...]
+    is_async: bool
+
+
+class LoadedModel:
+    """A model's hooks and, once `load` has run, what they work with.
+
+    Attributes:
+        name: The name in the URL.
+        hooks: The implemented hooks by name.
+        model: What the hooks get as `model`.
+        fork_safe: Whether workers may be forked from the process that loaded it.
+        idempotent: Whether a request may be run once more after the death of the worker that ran it.
+        example: A payload to try, or None.
+        accepts_raw: Whether the payload is the body as it came, instead of decoded JSON.
+    """
+
+    def __init__(self, name: str, plugin: object, hooks: dict[str, Hook]) -> None:
+        self.name = name
+        self.plugin = plugin
+        self.hooks = hooks
+        self.model: Any = plugin
+        self.fork_safe = bool(getattr(plugin, "fork_safe", True))
+        self.accepts_raw = bool(getattr(plugin, "accepts_raw", False))
+        self.idempotent = bool(getattr(plugin, "idempotent", True))
+        self.example: Any = getattr(plugin, "example", None)
+
+    def load(self, config: ModelConfig) -> None:
+        """Run the `load` hook."""
+        hook = self.hooks.get("load")
+        loaded = hook.function(**{name: config for name in hook.arguments}) if hook else None
+        if inspect.isawaitable(loaded):
+            raise ConfigurationError("load must be a plain function: it returned a coroutine")
+        if not isinstance(self.plugin, Model):
+            self.model = loaded
+
+
+def open_plugin(order: ModelOrder) -> tuple[LoadedModel, ModelConfig]:
+    """Import a model's plugin, read its settings and find its hooks; `load` is not run yet.
+
+    Raises:
+        ConfigurationError: The plugin or its settings are not as they must be; the message says what to do.
+        Exception: Whatever the plugin raises when it is imported.
+    """
+    found = _import(order.entry_point)
+    config = ModelConfig(
+        name=order.name,
+        settings=_settings(found, order),
+        demo=order.demo,
+        downloads=Path(order.downloads),
+    )
+    plugin = found(config) if isinstance(found, type) else found
+    if isinstance(plugin, type) or not isinstance(plugin, types.ModuleType | Model):
+        raise ConfigurationError(
+            f"the entry point {order.entry_point} is neither a class derived from liftwing_host.Model nor a module"
+        )
+    return LoadedModel(order.name, plugin, _find_hooks(plugin)), config
+
+
+def load_model(order: ModelOrder) -> LoadedModel:
+    """Import a model's plugin and load the model. Raises as `open_plugin`, and what `load` raises."""
+    loaded, config = open_plugin(order)
+    loaded.load(config)
+    return loaded
+
+
+def _import(entry_point: str) -> Any:
+    module_name, _, attribute = entry_point.partition(":")
+    found: Any = importlib.import_module(module_name.strip())
+    for part in filter(None, attribute.split("[")[0].strip().split(".")):
+        if not hasattr(found, part):
+            raise ConfigurationError(f"the entry point {entry_point} names {part!r}, which is not there")
+        found = getattr(found, part)
+    return found
+
+
+def _settings(found: Any, order: ModelOrder) -> Any:
+    declared = typing.get_type_hints(found).get("settings", Any)
+    where = f"[models.{order.name}]"
+    if declared is not Any:
+        return read_settings(declared, table=order.table, environ=os.environ, where=where)
+    if order.table:
+        raise ConfigurationError(f"{where}: unknown key {min(order.table)!r}: the model declares no settings")
+    return types.SimpleNamespace()
+
+
+def _find_hooks(plugin: object) -> dict[str, Hook]:
+    """The hooks that `plugin` implements, checked: a misspelt one is an error here, not a silence later."""
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    try:
+        manager.register(plugin)
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        raise ConfigurationError(f"{error} (the hooks and their arguments are in liftwing_host.hookspecs)") from None
+    hooks = {}
+    for name in ("load", "start", "stop", *hookspecs.LEG_HOOKS):
+        for found in getattr(manager.hook, name).get_hookimpls():
+            function = found.function
+            is_async = inspect.iscoroutinefunction(function)
+            hooks[name] = Hook(name, function, tuple(found.argnames), is_async)
+    if "predict" not in hooks:
+        raise ConfigurationError("the plugin has no predict hook; it is the one that every model must have")
+    if "fetch" in hooks and not hooks["fetch"].is_async:
+        raise ConfigurationError("fetch must be `async def`: it is for waiting; computing belongs into preprocess")
+    return hooks

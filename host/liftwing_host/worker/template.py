@@ -1,0 +1,205 @@
+"""TEMPLATE: imports the plugin, loads its models once, and from then on only forks.
+
+The workers that it forks share its memory. It is single-threaded while it loads, and it checks that it still
+is before it forks anything: a child forked beside a thread inherits locks that nobody will ever release. It
+is the parent of its workers, so it alone can reap them and kill them without hitting a recycled process id.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import logging
+import os
+import select
+import signal
+import socket
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import ConfigurationError
+from ..wire import VERSION, Head
+from .connection import Connection
+from .legs import plan_legs
+from .parent_death import live_without_parent
+from .plugin import LoadedModel, ModelOrder, load_model, open_plugin
+
+__all__ = ["load_models", "serve_template"]
+
+log = logging.getLogger("liftwing_host.worker")
+
+Serve = Callable[[Connection, Mapping[str, LoadedModel], Head], None]
+
+
+def load_models(connection: Connection, orders: Sequence[ModelOrder]) -> dict[str, LoadedModel]:
+    """Load the models one after the other, telling the host of each. One that fails does not stop the others."""
+    models = {}
+    for order in orders:
+        connection.send({"kind": "loading", "model": order.name})
+        began, memory = time.monotonic(), _resident_bytes()
+        try:
+            model = load_model(order)
+        except BaseException as error:  # noqa: BLE001 - a plugin may raise anything, sys.exit() included
+            connection.send(_failed(order, error))
+            continue
+        models[order.name] = model
+        connection.send(
+            _loaded(model) | {"seconds": time.monotonic() - began, "bytes": max(0, _resident_bytes() - memory)}
+        )
+    return models
+
+
+def serve_template(connection: Connection, orders: Sequence[ModelOrder], serve: Serve) -> None:
+    """Load the models, then fork a worker whenever the host asks for one, until the host closes the connection.
+
+    Args:
+        connection: The template's own socket.
+        orders: What to load.
+        serve: What a forked worker runs, with its own connection and the head of the `fork` message.
+    """
+    refusal = _forbidden(orders)
+    if refusal is None:
+        gc.disable()
+        models = load_models(connection, orders)
+        gc.collect()
+        gc.freeze()
+        refusal = _threads()
+    else:
+        models = _open_only(connection, orders)
+    ready = {"kind": "ready", "version": VERSION, "pid": os.getpid(), "python": sys.version.split()[0]}
+    connection.send(ready | {"fork_refused": refusal, "bytes": _resident_bytes()})
+    _Forks(connection, models, serve).run()
+
+
+def _forbidden(orders: Sequence[ModelOrder]) -> str | None:
+    """The plugin's own word that it cannot be forked, read before anything is loaded for nothing."""
+    for order in orders:
+        with contextlib.suppress(Exception):
+            if not open_plugin(order)[0].fork_safe:
+                return f"model {order.name} says fork_safe = False"
+    return None
+
+
+def _open_only(connection: Connection, orders: Sequence[ModelOrder]) -> dict[str, LoadedModel]:
+    """Find out about the legs of models that each worker will load for itself."""
+    for order in orders:
+        try:
+            connection.send(_loaded(open_plugin(order)[0]) | {"seconds": 0.0, "bytes": 0})
+        except BaseException as error:  # noqa: BLE001 - see load_models
+            connection.send(_failed(order, error))
+    return {}
+
+
+def _loaded(model: LoadedModel) -> Head:
+    legs = [{"kind": leg.kind, "hooks": [hook.name for hook in leg.hooks]} for leg in plan_legs(model)]
+    example = model.example if isinstance(model.example, dict | list) else None
+    return {
+        "kind": "loaded", "model": model.name, "legs": legs, "example": example, "idempotent": model.idempotent,
+    }  # fmt: skip
+
+
+def _failed(order: ModelOrder, error: BaseException) -> Head:
+    told = str(error) if isinstance(error, ConfigurationError) else f"{type(error).__name__}: {error}"
+    # A ConfigurationError says all by itself; a traceback would only hide it.
+    trace = None if isinstance(error, ConfigurationError) else "".join(traceback.format_exception(error))
+    return {"kind": "loaded", "model": order.name, "error": told, "traceback": trace}
+
+
+def _threads() -> str | None:
+    """Why this process may not fork any more, or None."""
+    tasks = Path("/proc/self/task")
+    count = len(list(tasks.iterdir())) if tasks.exists() else threading.active_count()
+    if count == 1:
+        return None
+    names = ", ".join(thread.name for thread in threading.enumerate() if thread is not threading.main_thread())
+    return f"{count - 1} other threads run after load ({names or 'started by a native library'})"
+
+
+def _resident_bytes() -> int:
+    statm = Path("/proc/self/statm")
+    if not statm.exists():
+        return 0
+    return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+class _Forks:
+    """The template's life after loading: fork, kill and reap workers as the host says."""
+
+    def __init__(self, connection: Connection, models: Mapping[str, LoadedModel], serve: Serve) -> None:
+        self._connection = connection
+        self._models = models
+        self._serve = serve
+        self._children: set[int] = set()
+        self._wake, wake_write = socket.socketpair()
+        self._wake.setblocking(False)
+        wake_write.setblocking(False)
+        self._wake_write = wake_write
+
+    def run(self) -> None:
+        # From here on it looks at its socket, and has children to end before itself.
+        live_without_parent()
+        signal.set_wakeup_fd(self._wake_write.fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        poll = select.poll()
+        poll.register(self._connection.socket, select.POLLIN)
+        poll.register(self._wake, select.POLLIN)
+        while True:
+            ready = {fd for fd, _ in poll.poll()}
+            if self._wake.fileno() in ready:
+                with contextlib.suppress(BlockingIOError):
+                    self._wake.recv(4096)
+                self._reap()
+            if self._connection.socket.fileno() in ready:
+                messages = self._connection.receive()
+                if messages is None:
+                    break
+                for head, _ in messages:
+                    self._obey(head)
+        # The host is gone: no worker may stay behind, not even one that is busy.
+        for pid in self._children:
+            os.kill(pid, signal.SIGKILL)
+
+    def _obey(self, head: Head) -> None:
+        if head["kind"] == "fork":
+            self._fork(head, self._connection.received_fds.pop(0))
+        elif head["kind"] == "kill" and head["pid"] in self._children:
+            os.kill(head["pid"], signal.SIGKILL)
+
+    def _fork(self, head: Head, fd: int) -> None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        pid = os.fork()
+        if pid:
+            os.close(fd)
+            self._children.add(pid)
+            self._connection.send({"kind": "forked", "number": head["number"], "pid": pid})
+            return
+        status = 1
+        try:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            self._connection.socket.close()
+            self._wake.close()
+            self._wake_write.close()
+            gc.enable()
+            self._serve(Connection(socket.socket(fileno=fd)), self._models, head)
+            status = 0
+        except BaseException:
+            log.exception("a worker ended")
+        finally:
+            logging.shutdown()
+            os._exit(status)
+
+    def _reap(self) -> None:
+        """One signal may stand for several deaths, so ask for each child; none of another's is taken."""
+        for pid in list(self._children):
+            found, status = os.waitpid(pid, os.WNOHANG)
+            if found:
+                self._children.discard(pid)
+                code = os.waitstatus_to_exitcode(status)
+                self._connection.send({"kind": "exited", "pid": pid, "status": code})
