@@ -69,7 +69,7 @@ def stop(model: Any) -> Awaitable[None] | None:
 
 
 @hookspec(firstresult=True)
-def fetch(payload: Any, request: Request, model: Any) -> Awaitable[Any]:
+def fetch(payload: Any, request: Request, model: Any) -> Awaitable[Any]:  # type: ignore[empty-body]
     """Wait for other services. Must be ``async def``.
 
     Args:

@@ -125,9 +125,7 @@ def _nearest(key: str, names: list[str]) -> str:
     return f"Known keys: {', '.join(names)}." if names else "This model has no settings."
 
 
-def _checked(
-    raw: Any, wanted: Any, field: dataclasses.Field[Any], source: str, *, from_text: bool
-) -> Any:
+def _checked(raw: Any, wanted: Any, field: dataclasses.Field[Any], source: str, *, from_text: bool) -> Any:
     for kind in _alternatives(wanted):
         try:
             value = _converted(raw, kind, from_text=from_text)

@@ -42,7 +42,7 @@ from typing import Any
 
 import orjson
 
-__all__ = ["CANCELLED", "VERSION", "FrameReader", "HookBoard", "Head", "ProtocolError", "frame"]
+__all__ = ["CANCELLED", "VERSION", "FrameReader", "Head", "HookBoard", "ProtocolError", "frame"]
 
 VERSION = 1
 """Compared in `init`, `ready` and `hello`: a plugin's own environment may hold another liftwing-host."""

@@ -34,13 +34,21 @@ class Application(RuleRouter):
             (r"/v1/models", {"GET": metadata.list}),
             (r"/v1/models/", {"GET": metadata.redirect}),
             # KServe takes `NAME:predict` for the name of a model when it is asked with GET.
-            (r"/v1/models/(?P<name>[^/]+):(?P<verb>predict)", {"POST": inference.predict, "GET": _no_such_model}),
-            (r"/v1/models/(?P<name>[^/]+):(?P<verb>explain)", {"POST": inference.explain, "GET": _no_such_model}),
+            (
+                r"/v1/models/(?P<name>[^/]+):(?P<verb>predict)",
+                {"POST": inference.predict, "GET": _no_such_model},
+            ),
+            (
+                r"/v1/models/(?P<name>[^/]+):(?P<verb>explain)",
+                {"POST": inference.explain, "GET": _no_such_model},
+            ),
             (r"/v1/models/(?P<name>[^/]+)", {"GET": metadata.model}),
         ]
         super().__init__([Rule(PathMatches(pattern), handlers) for pattern, handlers in routes])
 
-    def find_handler(self, request: httputil.HTTPServerRequest, **kwargs: Any) -> httputil.HTTPMessageDelegate:
+    def find_handler(
+        self, request: httputil.HTTPServerRequest, **kwargs: Any
+    ) -> httputil.HTTPMessageDelegate:
         """The exchange for a request; what no route takes gets one that answers 404."""
         found = super().find_handler(request, **kwargs)
         return found if found is not None else self._exchange(request, _not_found, {})

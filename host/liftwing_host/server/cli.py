@@ -46,15 +46,41 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--model", "--model_name", "models", multiple=True, metavar="NAME", help="A model to serve; may be given again.")
-@click.option("--port", "--http_port", type=int, help="Port to listen on; 0 takes a free one.  [default: 8080]")
+@click.option(
+    "--model",
+    "--model_name",
+    "models",
+    multiple=True,
+    metavar="NAME",
+    help="A model to serve; may be given again.",
+)
+@click.option(
+    "--port", "--http_port", type=int, help="Port to listen on; 0 takes a free one.  [default: 8080]"
+)
 @click.option("--address", help="Address to listen on.  [default: all]")
-@click.option("--config", type=click.Path(path_type=Path), help="TOML file with settings of the host, the plugins and the models.")
-@click.option("--demo", is_flag=True, default=None, help="Serve the demo models that plugins bring: no network, no download.")
-@click.option("--workers", type=int, help="Compute workers of each plugin; 0 runs all in one process.  [default: the CPUs]")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    help="TOML file with settings of the host, the plugins and the models.",
+)
+@click.option(
+    "--demo",
+    is_flag=True,
+    default=None,
+    help="Serve the demo models that plugins bring: no network, no download.",
+)
+@click.option(
+    "--workers",
+    type=int,
+    help="Compute workers of each plugin; 0 runs all in one process.  [default: the CPUs]",
+)
 @click.option("--timeout", type=float, help="Seconds that a request may take.  [default: 60]")
-@click.option("--drain-delay", type=float, help="Seconds of not being ready before the port is closed.  [default: 0]")
-@click.option("--log-level", type=click.Choice(get_args(LogLevel), case_sensitive=False), help="[default: info]")
+@click.option(
+    "--drain-delay", type=float, help="Seconds of not being ready before the port is closed.  [default: 0]"
+)
+@click.option(
+    "--log-level", type=click.Choice(get_args(LogLevel), case_sensitive=False), help="[default: info]"
+)
 def serve(models: tuple[str, ...], config: Path | None, **flags: Any) -> None:
     """Serve models until SIGTERM or Ctrl-C."""
     from . import run, settings
@@ -91,4 +117,6 @@ class _Stderr(logging.StreamHandler[Any]):
 
 def _log_to_stderr(level: str) -> None:
     handler = _Stderr()
-    logging.basicConfig(level=level.upper(), format=LOG_FORMAT, datefmt="%Y-%m-%d %H:%M:%S", handlers=[handler])
+    logging.basicConfig(
+        level=level.upper(), format=LOG_FORMAT, datefmt="%Y-%m-%d %H:%M:%S", handlers=[handler]
+    )

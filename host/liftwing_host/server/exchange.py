@@ -169,7 +169,9 @@ class Exchange(httputil.HTTPMessageDelegate):
         except Exception:
             log.exception("request %s failed in the host", self.id)
             self._respond(
-                json_response(500, {"error": f"The host failed; its log has the reason under request id {self.id}."})
+                json_response(
+                    500, {"error": f"The host failed; its log has the reason under request id {self.id}."}
+                )
             )
 
     def _respond(self, response: Response) -> None:
@@ -189,7 +191,9 @@ class Exchange(httputil.HTTPMessageDelegate):
             headers.add("Connection", "close")
         for name, value in response.headers.items():
             headers.add(name, value)
-        start_line = httputil.ResponseStartLine("HTTP/1.1", response.status, reasons.get(response.status, "Unknown"))
+        start_line = httputil.ResponseStartLine(
+            "HTTP/1.1", response.status, reasons.get(response.status, "Unknown")
+        )
         written = self._connection.write_headers(start_line, headers, bytes(response.body))
         written.add_done_callback(self._written)
 

@@ -21,7 +21,7 @@ from ..hookspecs import LEG_HOOKS
 from ..wire import VERSION, Head
 from .call import Answer, Call
 from .line import Line
-from .processes import Processes, describe_status
+from .processes import Processes, describe_status, first_of
 from .served_model import Leg, ServedModel
 from .template import Template
 from .worker import Worker
@@ -47,7 +47,12 @@ class Pool:
     """
 
     def __init__(
-        self, name: str, models: Sequence[ServedModel], workers: int, max_concurrency: int, processes: Processes
+        self,
+        name: str,
+        models: Sequence[ServedModel],
+        workers: int,
+        max_concurrency: int,
+        processes: Processes,
     ) -> None:
         self.name = name
         self.models = {model.name: model for model in models}
@@ -98,7 +103,8 @@ class Pool:
     def serves(self, legs: Sequence[Leg]) -> bool:
         """Whether there are, or in a moment will be, workers for all legs."""
         return all(
-            any(slot.in_order for slot in self._slots if self._lines.get(leg.kind) is slot.line) for leg in legs
+            any(slot.in_order for slot in self._slots if self._lines.get(leg.kind) is slot.line)
+            for leg in legs
         )
 
     def live_workers(self) -> list[Worker]:
@@ -145,7 +151,7 @@ class Pool:
             await asyncio.sleep(_delay(futile))
 
     async def _until_ready(self, template: Template) -> None:
-        await asyncio.wait([template.ready, template.ended], return_when=asyncio.FIRST_COMPLETED)
+        await first_of(template.ready, template.ended)
         if not template.ready.done():
             return
         ready = template.ready.result()
@@ -201,7 +207,7 @@ class Pool:
             worker = Worker(slot.number, slot.places, slot.line.has_room, self._overdue)
             worker.on_loading = self._heard
             await self.processes.begin_worker(worker, slot.role)
-            await asyncio.wait([worker.hello, worker.ended], return_when=asyncio.FIRST_COMPLETED)
+            await first_of(worker.hello, worker.ended)
             slot.problem = _start_problem(worker)
             if slot.problem is None:
                 slot.began, slot.broken = True, False

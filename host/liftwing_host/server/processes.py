@@ -163,3 +163,8 @@ def describe_status(status: int) -> str:
         return f"was killed by {signal.Signals(-status).name}"
     except ValueError:
         return f"was killed by signal {-status}"
+
+
+async def first_of(*futures: asyncio.Future[Any]) -> None:
+    """Wait until one of them is done; the others go on."""
+    await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)

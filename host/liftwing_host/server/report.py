@@ -58,29 +58,29 @@ class TerminalReporter(Reporter):
         self._progress = Progress(*columns, console=self._console, transient=True)
         self._tasks: dict[str, Any] = {}
 
-    def listening(self, address: str, port: int) -> None:  # noqa: ARG002, D102
+    def listening(self, address: str, port: int) -> None:  # noqa: ARG002
         return
 
-    def loading(self, models: Iterable[ServedModel]) -> None:  # noqa: D102
+    def loading(self, models: Iterable[ServedModel]) -> None:
         for model in models:
             described = f"{model.name} [dim]({model.offer.distribution} {model.offer.version})[/]"
             self._tasks[model.name] = self._progress.add_task(f"waiting  {described}", total=None)
         self._progress.start()
 
-    def heard(self, head: Head) -> None:  # noqa: D102
+    def heard(self, head: Head) -> None:
         name = head["model"]
         what = {"loading": "loading  ", "loaded": "loaded   "}[head["kind"]]
         done = 1 if head["kind"] == "loaded" else None
         self._progress.update(self._tasks[name], description=f"{what}{name}", total=done, completed=done or 0)
 
-    def started(self, host: Host, port: int) -> None:  # noqa: D102
+    def started(self, host: Host, port: int) -> None:
         self._progress.stop()
         for model in host.models.values():
             mark = "[green]✔[/]" if model.ready else "[red]✘[/]"
             self._console.print(mark, _line(model, port), soft_wrap=True, markup=True)
         self._console.print("[dim]Press Ctrl-C to end.[/]")
 
-    def close(self) -> None:  # noqa: D102
+    def close(self) -> None:
         self._progress.stop()
 
 

@@ -20,7 +20,7 @@ from .cpus import available_cpus
 from .discovery import Catalogue
 from .host import Host
 from .pool import Pool
-from .processes import Processes
+from .processes import Processes, first_of
 from .report import Reporter
 from .served_model import ServedModel
 from .settings import Settings
@@ -50,7 +50,7 @@ async def serve(settings: Settings, catalogue: Catalogue, reporter: Reporter) ->
         for pool in pools:
             pool.start(reporter.heard)
         loaded = asyncio.gather(*(pool.settled.wait() for pool in pools))
-        await asyncio.wait([loaded, told_to_end.first], return_when=asyncio.FIRST_COMPLETED)
+        await first_of(loaded, told_to_end.first)
         if loaded.done():
             reporter.started(host, port)
             await told_to_end.first
@@ -147,4 +147,3 @@ async def _unless_hastened(signals: _EndSignals, work: Any, timeout: float | Non
     await asyncio.wait([doing, signals.second], timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
     if not doing.done():
         doing.cancel()
-

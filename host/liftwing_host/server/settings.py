@@ -42,7 +42,9 @@ class HostSettings:
     demo: bool = setting(False, env="LIFTWING_DEMO", help="serve the demo models that plugins bring")
     log_level: LogLevel = setting("info", env="LIFTWING_LOG_LEVEL")
     timeout: float = setting(60.0, env="LIFTWING_TIMEOUT", above=0, help="seconds that a request may take")
-    max_body_size: int = setting(100 << 20, env="LIFTWING_MAX_BODY_SIZE", minimum=1, help="bytes of a request")
+    max_body_size: int = setting(
+        100 << 20, env="LIFTWING_MAX_BODY_SIZE", minimum=1, help="bytes of a request"
+    )
     queue_size: int = setting(
         128, env="LIFTWING_QUEUE_SIZE", minimum=0, help="requests of a model that may wait for a worker"
     )
@@ -53,7 +55,10 @@ class HostSettings:
         False, env="LIFTWING_EXPOSE_ERRORS", help="send the text of unexpected exceptions to clients"
     )
     drain_delay: float = setting(
-        0.0, env="LIFTWING_DRAIN_DELAY", minimum=0, help="seconds of not being ready before the port is closed"
+        0.0,
+        env="LIFTWING_DRAIN_DELAY",
+        minimum=0,
+        help="seconds of not being ready before the port is closed",
     )
     drain_timeout: float = setting(
         30.0, env="LIFTWING_DRAIN_TIMEOUT", minimum=0, help="seconds that requests under way may still take"
@@ -72,7 +77,9 @@ class ModelSettings:
     timeout: float | None = setting(None, above=0, help="seconds that a request may take")
     queue_size: int | None = setting(None, minimum=0, help="requests that may wait for a worker")
     expose_errors: bool | None = setting(None)
-    idempotent: bool | None = setting(None, help="whether a request may be run once more after a worker's death")
+    idempotent: bool | None = setting(
+        None, help="whether a request may be run once more after a worker's death"
+    )
 
 
 @dataclass(frozen=True)
@@ -152,7 +159,8 @@ def read(flags: Mapping[str, Any], models: tuple[str, ...] = (), config: Path | 
 def _parse(path: Path) -> Mapping[str, Any]:
     try:
         with path.open("rb") as file:
-            return tomllib.load(file)
+            table: dict[str, Any] = tomllib.load(file)
+            return table
     except OSError as error:
         raise ConfigurationError(f"Cannot read the configuration file {path}: {error.strerror}.") from None
     except tomllib.TOMLDecodeError as error:

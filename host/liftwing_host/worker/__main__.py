@@ -5,6 +5,7 @@ Reads `init` from the host and becomes a template, or a worker that loads for it
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import os
@@ -12,6 +13,7 @@ import signal
 import socket
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 from ..errors import ConfigurationError
 from ..wire import VERSION, Head, HookBoard
@@ -80,11 +82,8 @@ def _serve(board: HookBoard, connection: Connection, models: Mapping[str, Loaded
 
 def _name_process(role: str, number: int) -> None:
     """Show in `ps` and `top` what this process is."""
-    try:
-        with open("/proc/self/comm", "w") as comm:
-            comm.write(f"lw-{role}-{number}")
-    except OSError:
-        pass
+    with contextlib.suppress(OSError):
+        Path("/proc/self/comm").write_text(f"lw-{role}-{number}")
 
 
 def _reseed() -> None:

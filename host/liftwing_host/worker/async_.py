@@ -39,7 +39,9 @@ class _Compute:
         self._enter = enter
         self._board = board
 
-    async def run(self, leg: Leg, model: LoadedModel, head: Head, body: bytes | bytearray) -> tuple[Head, bytes]:
+    async def run(
+        self, leg: Leg, model: LoadedModel, head: Head, body: bytes | bytearray
+    ) -> tuple[Head, bytes]:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._thread, self._run, leg, model, head, body)
 
@@ -50,9 +52,7 @@ class _Compute:
             self._board[0] = 0
 
 
-async def _serve(
-    connection: Connection, models: Mapping[str, LoadedModel], compute: _Compute | None
-) -> None:
+async def _serve(connection: Connection, models: Mapping[str, LoadedModel], compute: _Compute | None) -> None:
     loop = asyncio.get_running_loop()
     try:
         await start_models_async(models)

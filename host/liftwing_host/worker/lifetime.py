@@ -17,7 +17,15 @@ from ..wire import VERSION
 from .connection import Connection
 from .plugin import Hook, LoadedModel
 
-__all__ = ["end_process", "end_with_host", "hello", "say_hello", "start_models_async", "stop_models", "stop_models_async"]
+__all__ = [
+    "end_process",
+    "end_with_host",
+    "hello",
+    "say_hello",
+    "start_models_async",
+    "stop_models",
+    "stop_models_async",
+]
 
 _LAST_WORDS = 1.0
 """Seconds that a worker may live on after its host."""
@@ -76,7 +84,7 @@ def _run_plain(model: LoadedModel, name: str) -> None:
 
 
 def _arguments(hook: Hook, model: LoadedModel) -> dict[str, Any]:
-    return {name: model.model for name in hook.arguments}
+    return dict.fromkeys(hook.arguments, model.model)
 
 
 def hello(kind: str, error: BaseException | None = None) -> dict[str, Any]:

@@ -88,7 +88,7 @@ class LoadedModel:
     def load(self, config: ModelConfig) -> None:
         """Run the `load` hook."""
         hook = self.hooks.get("load")
-        loaded = hook.function(**{name: config for name in hook.arguments}) if hook else None
+        loaded = hook.function(**dict.fromkeys(hook.arguments, config)) if hook else None
         if inspect.isawaitable(loaded):
             raise ConfigurationError("load must be a plain function: it returned a coroutine")
         if not isinstance(self.plugin, Model):
@@ -152,7 +152,9 @@ def _find_hooks(plugin: object) -> dict[str, Hook]:
         manager.register(plugin)
         manager.check_pending()
     except pluggy.PluginValidationError as error:
-        raise ConfigurationError(f"{error} (the hooks and their arguments are in liftwing_host.hookspecs)") from None
+        raise ConfigurationError(
+            f"{error} (the hooks and their arguments are in liftwing_host.hookspecs)"
+        ) from None
     hooks = {}
     for name in ("load", "start", "stop", *hookspecs.LEG_HOOKS):
         for found in getattr(manager.hook, name).get_hookimpls():
@@ -162,5 +164,7 @@ def _find_hooks(plugin: object) -> dict[str, Hook]:
     if "predict" not in hooks:
         raise ConfigurationError("the plugin has no predict hook; it is the one that every model must have")
     if "fetch" in hooks and not hooks["fetch"].is_async:
-        raise ConfigurationError("fetch must be `async def`: it is for waiting; computing belongs into preprocess")
+        raise ConfigurationError(
+            "fetch must be `async def`: it is for waiting; computing belongs into preprocess"
+        )
     return hooks

@@ -20,7 +20,6 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from ..errors import ConfigurationError
 from ..wire import VERSION, Head
@@ -49,7 +48,8 @@ def load_models(connection: Connection, orders: Sequence[ModelOrder]) -> dict[st
             continue
         models[order.name] = model
         connection.send(
-            _loaded(model) | {"seconds": time.monotonic() - began, "bytes": max(0, _resident_bytes() - memory)}
+            _loaded(model)
+            | {"seconds": time.monotonic() - began, "bytes": max(0, _resident_bytes() - memory)}
         )
     return models
 
@@ -116,7 +116,9 @@ def _threads() -> str | None:
     count = len(list(tasks.iterdir())) if tasks.exists() else threading.active_count()
     if count == 1:
         return None
-    names = ", ".join(thread.name for thread in threading.enumerate() if thread is not threading.main_thread())
+    names = ", ".join(
+        thread.name for thread in threading.enumerate() if thread is not threading.main_thread()
+    )
     return f"{count - 1} other threads run after load ({names or 'started by a native library'})"
 
 

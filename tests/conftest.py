@@ -1,0 +1,36 @@
+"""For all tests: the zoo is installed, and the real MediaWiki's fixtures are at hand."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from liftwing_host.pytest_plugin import LiveHost
+from mediawiki.fixtures import flaky_mediawiki, mediawiki, mediawiki_cache, nowhere
+
+__all__ = ["flaky_mediawiki", "mediawiki", "mediawiki_cache", "nowhere"]
+
+ZOO = Path(__file__).parent / "zoo"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _zoo_is_installed() -> Iterator[None]:
+    """Hosts that the tests begin find the zoo's metadata, as that of any installed distribution."""
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ZOO), before]))
+    yield
+    if before is None:
+        del os.environ["PYTHONPATH"]
+    else:
+        os.environ["PYTHONPATH"] = before
+
+
+@pytest.fixture(scope="module")
+def zoo_host(request: pytest.FixtureRequest) -> Iterator[LiveHost]:
+    """One host for all read-only tests of a module, with the models that its `MODELS` names."""
+    host = LiveHost(request.module.MODELS)
+    yield host
+    host.stop()
