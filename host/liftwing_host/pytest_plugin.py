@@ -95,9 +95,10 @@ class LiveHost:
         self.models = list(models)
         self._folder = tempfile.TemporaryDirectory(prefix="liftwing-")
         self._log_path = Path(self._folder.name, "log")
+        self._last_log = ""
         config_path = Path(self._folder.name, "liftwing.toml")
         config_path.write_text(_toml(_with_settings(config or {}, self.models, settings)))
-        command = [sys.executable, "-m", "liftwing_host.server", "serve", "--port", "0"]
+        command = [*self.command(), "serve", "--port", "0"]
         command += ["--address", "127.0.0.1", "--config", str(config_path), *arguments]
         for name in self.models:
             command += ["--model", name]
@@ -117,6 +118,10 @@ class LiveHost:
             self.kill()
             raise
 
+    def command(self) -> list[str]:
+        """The command `liftwing-host`: that of the interpreter which runs the tests."""
+        return [sys.executable, "-m", "liftwing_host.server"]
+
     @property
     def url(self) -> str:
         """Where it listens."""
@@ -124,8 +129,8 @@ class LiveHost:
 
     @property
     def log(self) -> str:
-        """What it has logged so far."""
-        return self._log_path.read_text(errors="replace")
+        """What it has logged so far, its end included."""
+        return self._log_path.read_text(errors="replace") if self._log_path.exists() else self._last_log
 
     def request(
         self,
@@ -207,6 +212,7 @@ class LiveHost:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
+        self._last_log = self.log
         self._folder.cleanup()
 
     def _wait_for_port(self) -> int:

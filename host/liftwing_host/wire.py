@@ -15,7 +15,7 @@ Every head has a ``kind``. The conversations, in the order in which they begin::
       │ ←──── loaded   model, seconds, … or error        │  once for each model
       │ ←──── ready    version, pid, fork_safe           │
       │ fork   number, role, + a socket (SCM_RIGHTS) ──→ │  once for each worker
-      │ ←──── forked   number, pid                       │
+      │ ←──── forked   number, role, pid                 │
       │ kill   pid  ───────────────────────────────────→ │
       │ ←──── exited   pid, status                       │  it alone may reap its children
 
@@ -25,7 +25,8 @@ Every head has a ``kind``. The conversations, in the order in which they begin::
       │ cancel id  ────────────────────────────────────→ │  async worker only
       │ ←──── answer   id, status, …  + body             │  exactly one for each call, cancelled or not
 
-A process that loads for itself (no template) gets `init`, tells `loaded`, and goes on as a worker.
+A process that loads for itself (no template) gets `init`, tells `loaded`, and goes on as a worker. One that
+only describes gets `init`, tells `described` for each model, and ends.
 
 End of file is the only news of death, in both directions: a worker whose host is gone ends, and the host
 learns from it that a worker died. A body between two legs of a request is pickled by the plugin's own

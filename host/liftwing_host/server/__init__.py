@@ -6,7 +6,9 @@ Which file does what, in the order in which a request meets them::
     run, report                  start, drain, stop; what the operator sees meanwhile
     app, exchange                every URL on one page; one HTTP request and its answer
     health, metadata, inference  what the URLs do
-    served_model, pool           a model's state; the processes behind a plugin
+    served_model, pool, slot     a model's state; the processes behind a plugin; what keeps one of them alive
     line, call                   who waits for which process; one leg of one request
-    template, worker, launch     the host's ends of its child processes, and how they begin
+    processes, template, worker  the host's ends of its child processes
+    launch, stderr               how they begin; what they print
+    describe, download, fetching the commands beside `serve`
 """

@@ -6,12 +6,15 @@ import asyncio
 import logging
 import sys
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
 from ..errors import ConfigurationError
 from .settings import LogLevel
+
+if TYPE_CHECKING:
+    from .discovery import Catalogue, Offer
 
 __all__ = ["main"]
 
@@ -42,6 +45,7 @@ def main() -> None:
     \b
     liftwing-host --model NAME   serves a model ("serve" may be left out)
     liftwing-host models         lists what can be served
+    liftwing-host download NAME  fetches a model's published files
     """
 
 
@@ -97,14 +101,64 @@ def serve(models: tuple[str, ...], config: Path | None, **flags: Any) -> None:
 
 @main.command()
 def models() -> None:
-    """List the models that can be served."""
+    """List the models that can be served, from metadata alone."""
     from .discovery import discover
 
-    offers = discover().offers
-    if not offers:
-        click.echo("No model is installed. Install a plugin: pip install liftwing-plugin-NAME.", err=True)
+    offers = _installed(discover())
     for offer in offers:
         click.echo(f"{offer.pattern}\t{offer.distribution} {offer.version}")
+
+
+@main.command()
+def plugins() -> None:
+    """List the installed plugins, their versions and models, and whether they can be imported."""
+    from .describe import describe
+    from .discovery import discover
+
+    catalogue = discover()
+    _installed(catalogue)
+    broken = False
+    for (distribution, version), offers in catalogue.by_distribution().items():
+        described = describe(offers)
+        failed = [head for head in described.values() if "error" in head]
+        broken = broken or bool(failed)
+        click.echo(f"{distribution} {version}\t{'BROKEN' if failed else 'ok'}")
+        for offer in offers:
+            head = described[offer.name]
+            click.echo(f"  {offer.pattern}\t{head['error'] if 'error' in head else head['summary']}")
+    if broken:
+        raise _Wrong("A plugin that is BROKEN cannot be served; `pip check` may tell what it lacks.")
+
+
+@main.command()
+@click.argument("model")
+@click.option(
+    "--to", "folder", type=click.Path(path_type=Path, file_okay=False), help="Folder for the files."
+)
+@click.option("--url", help="Fetch from here instead of where the plugin says.")
+@click.option("--sha256", help="Checksum that the file must have.")
+def download(model: str, folder: Path | None, url: str | None, sha256: str | None) -> None:
+    """Fetch the published files of MODEL."""
+    from . import settings
+    from .describe import describe
+    from .discovery import discover
+    from .fetching import fetch_files
+
+    try:
+        offer = discover().find(model)
+        described = describe([offer])[offer.name]
+        if "error" in described:
+            raise ConfigurationError(f"{offer.distribution} cannot be imported: {described['error']}")
+        target = folder or settings.downloads_of(settings.read({}).host.downloads, model)
+        fetch_files(model, described["files"], target, url, sha256)
+    except ConfigurationError as error:
+        raise _Wrong(error.message) from None
+
+
+def _installed(catalogue: Catalogue) -> list[Offer]:
+    if not catalogue.offers:
+        click.echo("No plugin is installed. Install one: pip install liftwing-plugin-NAME.", err=True)
+    return catalogue.offers
 
 
 class _Stderr(logging.StreamHandler[Any]):

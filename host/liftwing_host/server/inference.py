@@ -95,7 +95,7 @@ class _Passage:
             return
         self._expired = True
         waits = call.worker is None
-        hook = self._model.pool.hook_of(call)
+        hook = self._model.pool.hook_of(call, leg)
         self._model.pool.drop(call, leg)
         if waits or leg.kind == "compute":
             call.fail(self._too_late(hook))

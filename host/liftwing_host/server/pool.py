@@ -1,49 +1,45 @@
-"""The processes behind one plugin, as those who send it requests see them: legs run, and somebody runs them.
+"""The processes behind one plugin, as those who send it requests see them.
 
 ::
 
     Pool ─┬─ template          loads the plugin's models, forks the workers (or says that it cannot be forked)
           ├─ line of async     ─── slot: one async worker after another
           └─ line of compute   ─── slots 0..N-1: one compute worker after another in each
-
-One coroutine keeps one slot alive: begin a worker; wait for its end; back off if it lived for nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from ..errors import ConfigurationError, DeadlineExceeded, ModelNotReady, WorkerDied
-from ..hookspecs import LEG_HOOKS
+from ..errors import ConfigurationError, ModelNotReady, WorkerDied
 from ..wire import VERSION, Head
 from .call import Answer, Call
 from .line import Line
 from .processes import Processes, describe_status, first_of
 from .served_model import Leg, ServedModel
-from .template import Template
+from .slot import FUTILE_LIVES, Slot, back_off
 from .worker import Worker
 
 __all__ = ["Pool"]
 
 log = logging.getLogger("liftwing_host.pool")
 
-_FUTILE_LIVES = 3
-"""So many workers of a slot in a row that answered nothing make the slot count as broken."""
-_BACK_OFF = 0.1
-_LONGEST_BACK_OFF = 30.0
-
 
 class Pool:
     """One plugin's template, workers and lines.
 
-    Attributes:
+    Args:
         name: The plugin's distribution.
         models: The models that it serves.
         workers: How many compute workers it has; 0 runs everything in one process.
+        max_concurrency: How many calls an async worker has under way.
         processes: The child processes themselves.
+
+    Attributes:
+        settled: Set when every model either serves or has failed.
     """
 
     def __init__(
@@ -54,28 +50,28 @@ class Pool:
         max_concurrency: int,
         processes: Processes,
     ) -> None:
-        self.name = name
-        self.models = {model.name: model for model in models}
-        self.workers = workers
-        self.processes = processes
         self.settled = asyncio.Event()
+        self._name = name
+        self._models = {model.name: model for model in models}
+        self._workers = workers
         self._max_concurrency = max_concurrency
+        self._processes = processes
         self._lines: dict[str, Line] = {}
-        self._slots: list[_Slot] = []
+        self._slots: list[Slot] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._can_begin = asyncio.Event()
-        self._on_progress: Any = lambda head: None  # noqa: ARG005
+        self._on_progress: Callable[[Head], Any] = _ignore
         for model in models:
             model.pool = self
 
-    def start(self, on_progress: Any) -> None:
-        """Begin to load; `settled` is set when every model either serves or has failed.
+    def start(self, on_progress: Callable[[Head], Any]) -> None:
+        """Begin to load.
 
         Args:
-            on_progress: Told the heads of what the processes say while they load.
+            on_progress: Told what the processes say while they load.
         """
         self._on_progress = on_progress
-        self._do(self._keep_template() if self.workers else self._keep_solo())
+        self._do(self._keep_template() if self._workers else self._keep_solo())
 
     async def run(self, call: Call, leg: Leg) -> Answer:
         """Run one leg and wait for its answer.
@@ -93,19 +89,22 @@ class Pool:
         if leg.kind == "async" and call.worker is not None:
             call.worker.cancel(call)
 
+    def hook_of(self, call: Call, leg: Leg) -> str:
+        """Where a call is now: the hook that works on it, or the queue."""
+        if call.worker is None:
+            return "the queue"
+        slots = (slot for slot in self._slots if slot.line is self._lines[leg.kind])
+        return next(slot for slot in slots if slot.number == call.worker.number).hook_of(call)
+
     def full_for(self, model: ServedModel, queue_size: int) -> bool:
         """Whether as many of the model's calls wait as may."""
-        return any(
-            line.waiting(model.name) >= queue_size and not line.room
-            for line in (self._lines[leg.kind] for leg in model.legs)
-        )
+        lines = (self._lines[leg.kind] for leg in model.legs)
+        return any(not line.room and line.waiting(model.name) >= queue_size for line in lines)
 
     def serves(self, legs: Sequence[Leg]) -> bool:
         """Whether there are, or in a moment will be, workers for all legs."""
-        return all(
-            any(slot.in_order for slot in self._slots if self._lines.get(leg.kind) is slot.line)
-            for leg in legs
-        )
+        lines = [self._lines.get(leg.kind) for leg in legs]
+        return all(any(slot.in_order for slot in self._slots if slot.line is line) for line in lines)
 
     def live_workers(self) -> list[Worker]:
         """The workers that are there now."""
@@ -119,176 +118,114 @@ class Pool:
         workers = self.live_workers()
         for worker in workers:
             worker.close()
-        await self.processes.close()
+        await self._processes.close(workers)
 
     # Keeping the template
 
     async def _keep_template(self) -> None:
         futile = 0
         while True:
-            try:
-                template = await self.processes.begin_template(self._heard)
-                await self._until_ready(template)
-                if not self._template_needed():
+            template = await self._processes.begin_template(self._heard)
+            await first_of(template.ready, template.ended)
+            if template.ready.done():
+                futile = 0
+                if not self._is_of_use(template.ready.result()):
                     template.close()
-                    await self.processes.see_off(template)
+                    await self._processes.see_off(template)
                     return
-                futile = 0 if template.ready.done() else futile
                 await template.ended
-            except ConfigurationError as error:
-                self._all_failed(str(error))
-                return
             self._can_begin.clear()
-            status = await self.processes.see_off(template)
+            status = describe_status(await self._processes.see_off(template) or 0)
             futile += 1
-            log.error("%s: the template %s; it is begun again", self.name, describe_status(status or 0))
-            if any(model.state == "loading" for model in self.models.values()) and futile >= _FUTILE_LIVES:
+            log.error("%s: the template %s; it is begun again", self._name, status)
+            if futile >= FUTILE_LIVES and self._loading():
+                last_lines = self._processes.stderr.last_lines()
                 self._all_failed(
-                    f"the process that loads it {describe_status(status or 0)} each time; its last lines:\n"
-                    f"{self.processes.stderr.last_lines()}"
+                    f"the process that loads it {status} each time; its last lines:\n{last_lines}"
                 )
                 return
-            await asyncio.sleep(_delay(futile))
+            await asyncio.sleep(back_off(futile))
 
-    async def _until_ready(self, template: Template) -> None:
-        await first_of(template.ready, template.ended)
-        if not template.ready.done():
-            return
-        ready = template.ready.result()
-        self._check_version(ready)
-        if not any(model.state == "loaded" for model in self.models.values()):
+    def _is_of_use(self, ready: Head) -> bool:
+        """Let workers begin. A template that has nothing to fork would only hold memory."""
+        if ready["version"] != VERSION:
+            self._all_failed(
+                f"its interpreter holds a liftwing-host that speaks version {ready['version']} of the protocol; "
+                f"this one speaks {VERSION}. Install the same version in both."
+            )
+        if not any(model.state == "loaded" for model in self._models.values()):
             self.settled.set()
-            return
-        self.processes.fork_refused = ready["fork_refused"]
-        if ready["fork_refused"]:
-            log.warning("%s: each worker loads for itself: %s", self.name, ready["fork_refused"])
+            return False
+        refusal = self._processes.fork_refused = ready["fork_refused"]
+        if refusal:
+            log.warning("%s: each worker loads for itself: %s", self._name, refusal)
         self._can_begin.set()
         if not self._slots:
             self._begin_slots()
-
-    def _template_needed(self) -> bool:
-        """A template that has nothing to fork would only hold memory."""
-        loading = any(model.state == "loading" for model in self.models.values())
-        loaded = any(model.state == "loaded" for model in self.models.values())
-        return loading or (loaded and self.processes.fork_refused is None)
+        return refusal is None
 
     def _begin_slots(self) -> None:
-        kinds = {leg.kind for model in self.models.values() for leg in model.legs}
+        kinds = {leg.kind for model in self._models.values() for leg in model.legs}
         if "async" in kinds:
             self._add_slots("async", "async", 1, places=self._max_concurrency)
         if "compute" in kinds:
-            self._add_slots("compute", "compute", self.workers, places=1)
+            self._add_slots("compute", "compute", self._workers, places=1)
 
     async def _keep_solo(self) -> None:
-        await self.processes.stderr.open()
+        """With no workers asked for, one process loads and runs everything; it is kept as a worker is."""
+        await self._processes.open()
         self._can_begin.set()
         self._add_slots("async", "solo", 1, places=self._max_concurrency)
         self._lines["compute"] = self._lines["async"]
 
     def _add_slots(self, kind: str, role: str, count: int, *, places: int) -> None:
         line = self._lines[kind] = Line()
-        for number in range(count):
-            slot = _Slot(line, role, number, places)
-            self._slots.append(slot)
-            self._do(self._keep_slot(slot))
+        slots = [Slot(role, number, places, line, self._processes) for number in range(count)]
+        self._slots += slots
+        for slot in slots:
+            self._do(slot.keep(self._can_begin, self._listen, self._rescue, self._changed))
 
-    def _check_version(self, head: Head) -> None:
-        if head["version"] != VERSION:
-            raise ConfigurationError(
-                f"{self.name}: its interpreter holds a liftwing-host that speaks version {head['version']} of "
-                f"the protocol; this one speaks {VERSION}. Install the same version in both."
-            )
+    # What happens to the processes
 
-    # Keeping the workers
-
-    async def _keep_slot(self, slot: _Slot) -> None:
-        while True:
-            await self._can_begin.wait()
-            worker = Worker(slot.number, slot.places, slot.line.has_room, self._overdue)
-            worker.on_loading = self._heard
-            await self.processes.begin_worker(worker, slot.role)
-            await first_of(worker.hello, worker.ended)
-            slot.problem = _start_problem(worker)
-            if slot.problem is None:
-                slot.began, slot.broken = True, False
-                slot.line.add(worker)
-                self._settle()
-                await worker.ended
-                slot.line.remove(worker)
-            self._rescue_calls(worker, slot)
-            worker.close()
-            self._do(self._see_off(worker, slot))
-            if all(model.state == "failed" for model in self.models.values()):
-                self.settled.set()
-                return
-            slot.futile = 0 if worker.answers else slot.futile + 1
-            if slot.futile >= _FUTILE_LIVES:
-                self._broken(slot)
-            await asyncio.sleep(_delay(slot.futile - 1))
-
-    async def _see_off(self, worker: Worker, slot: _Slot) -> None:
-        status = await self.processes.see_off(worker)
-        if status:
-            log.warning(
-                "%s: %s worker %d (pid %s) %s",
-                self.name, slot.role, slot.number, worker.pid, describe_status(status),
-            )  # fmt: skip
-
-    def _rescue_calls(self, worker: Worker, slot: _Slot) -> None:
-        """What a dead worker ran is run once more, before all that waits; what has killed two is not."""
-        for call in worker.calls.values():
-            call.deaths += 1
-            call.worker = None
-            if call.answered.done():
-                continue
-            if call.deaths == 1 and self.models[call.model].idempotent:
-                slot.line.join(call, first=True)
-            else:
-                times = "twice" if call.deaths > 1 else "(it is not run again: the model is not idempotent)"
-                call.fail(WorkerDied(f"The process that ran {call.model} died {times} on this request."))
-
-    def _overdue(self, worker: Worker, call: Call) -> None:
-        """The worker has not answered, long after the call's deadline: a stuck hook cannot be cancelled, only ended."""
-        hook = self.hook_of(call)
-        call.fail(DeadlineExceeded(f"The request to {call.model} ran out of time in {hook}."))
-        log.error("%s: worker %s hangs in %s of %s; it is killed", self.name, worker.pid, hook, call.model)
-        self.processes.kill(worker)
-
-    def hook_of(self, call: Call) -> str:
-        """The hook that works on a call now, as precisely as can be told from here."""
-        if call.worker is None:
-            return "the queue"
-        code = self.processes.board[call.worker.number] if call.worker.room == 0 else 0
-        running = LEG_HOOKS[code - 1] if code else ""
-        return running if running in call.hooks else " or ".join(call.hooks)
-
-    def _broken(self, slot: _Slot) -> None:
-        slot.broken = True
-        reason = slot.problem or "its workers keep dying"
-        log.error(
-            "%s: %s %d is broken: %s; its last lines:\n%s",
-            self.name, slot.role, slot.number, reason, self.processes.stderr.last_lines(),
-        )  # fmt: skip
-        if not any(other.in_order for other in self._slots if other.line is slot.line):
-            slot.line.give_up(lambda call: ModelNotReady(call.model))
-            for model in self.models.values():
-                model.problem = reason
-        self._settle()
-
-    # What they tell
+    def _listen(self, worker: Worker) -> None:
+        worker.on_loading = self._heard
 
     def _heard(self, head: Head) -> None:
         if head["kind"] == "loaded":
-            self.models[head["model"]].loaded(head)
+            self._models[head["model"]].loaded(head)
+            if all(model.state == "failed" for model in self._models.values()):
+                for slot in self._slots:
+                    slot.hopeless = True
         self._on_progress(head)
 
-    def _settle(self) -> None:
-        """Tell those who wait for the start that it is over, one way or the other."""
+    def _rescue(self, call: Call, line: Line) -> None:
+        """What a dead worker ran is run once more, before all that waits; what has killed two is not."""
+        call.deaths += 1
+        call.worker = None
+        if call.answered.done():
+            return
+        if call.deaths == 1 and self._models[call.model].idempotent:
+            line.join(call, first=True)
+        elif call.deaths == 1:
+            why = "it was not run again, since the model is not idempotent"
+            call.fail(WorkerDied(f"The process that ran {call.model} died on this request; {why}."))
+        else:
+            call.fail(WorkerDied(f"The process that ran {call.model} died twice on this request."))
+
+    def _changed(self, slot: Slot) -> None:
+        """A slot has a worker, or is broken: who waits for the start, or in the line, may have to be told."""
+        if slot.broken and not any(other.in_order for other in self._slots if other.line is slot.line):
+            slot.line.give_up(lambda call: ModelNotReady(call.model))
+            for model in self._models.values():
+                model.problem = model.problem or slot.problem
         if all(slot.began or slot.broken for slot in self._slots):
             self.settled.set()
 
+    def _loading(self) -> bool:
+        return any(model.state == "loading" for model in self._models.values())
+
     def _all_failed(self, problem: str) -> None:
-        for model in self.models.values():
+        for model in self._models.values():
             if model.state == "loading":
                 model.loaded({"error": problem, "traceback": None})
         self.settled.set()
@@ -300,35 +237,14 @@ class Pool:
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            log.critical("%s: a part of the pool failed", self.name, exc_info=task.exception())
+        if task.cancelled() or task.exception() is None:
+            return
+        error = task.exception()
+        if isinstance(error, ConfigurationError):
+            self._all_failed(error.message)
+        else:
+            log.critical("%s: a part of the pool failed", self._name, exc_info=error)
 
 
-class _Slot:
-    """A place for one worker after another."""
-
-    def __init__(self, line: Line, role: str, number: int, places: int) -> None:
-        self.line = line
-        self.role = role
-        self.number = number
-        self.places = places
-        self.began = False
-        self.broken = False
-        self.futile = 0
-        self.problem: str | None = None
-
-    @property
-    def in_order(self) -> bool:
-        """Whether it has a worker, or will have one in a moment."""
-        return self.began and not self.broken
-
-
-def _start_problem(worker: Worker) -> str | None:
-    if not worker.hello.done():
-        return "it died while it started"
-    error = worker.hello.result().get("error")
-    return str(error) if error else None
-
-
-def _delay(futile: int) -> float:
-    return min(_LONGEST_BACK_OFF, _BACK_OFF * 2.0 ** (futile - 1)) if futile > 0 else 0.0
+def _ignore(head: Head) -> None:
+    pass

@@ -57,6 +57,12 @@ class Processes:
         self._python = sys.executable
         self._launched: dict[Worker | Template, subprocess.Popen[bytes]] = {}
         self._roles: dict[int, str] = {}
+        self._exits: dict[int | None, asyncio.Future[None]] = {}
+
+    async def open(self) -> None:
+        """Be ready for child processes."""
+        if self.stderr.write_fd < 0:
+            await self.stderr.open()
 
     async def begin_template(self, on_message: Callable[[Head], Any]) -> Template:
         """Launch a template and have it load the models.
@@ -67,14 +73,15 @@ class Processes:
         Raises:
             ConfigurationError: Its interpreter holds another version of liftwing-host, or cannot be begun.
         """
-        if self.stderr.write_fd < 0:
-            await self.stderr.open()
+        await self.open()
         host_end, child_end = socket.socketpair()
 
         def heard(head: Head) -> None:
             if head["kind"] == "exited":
                 self._exited(head["pid"], head["status"])
-            elif head["kind"] != "forked":
+            elif head["kind"] == "forked":
+                self._forked(head["number"], head["pid"], head["role"])
+            else:
                 on_message(head)
 
         template = Template(host_end, heard)
@@ -94,7 +101,6 @@ class Processes:
             self._launched[worker] = self._launch(child_end)
             await worker.connect(host_end)
             worker.send(self._init | {"role": role, "number": worker.number})
-        self._note_role(worker, f"{role} worker {worker.number}")
 
     def kill(self, worker: Worker) -> None:
         """End a worker that does not answer any more."""
@@ -126,8 +132,16 @@ class Processes:
             launched.kill()
             return await loop.run_in_executor(None, launched.wait)
 
-    async def close(self) -> None:
-        """End what is left, the template last: it kills the workers that are still there."""
+    async def close(self, workers: Iterable[Worker]) -> None:
+        """End what is left.
+
+        Args:
+            workers: Those whose sockets are closed already. They get a moment for their stop hooks: the template
+                comes last, since it kills whatever is still there.
+        """
+        exits = [self._exits[worker.pid] for worker in workers if worker.pid in self._exits]
+        if exits:
+            await asyncio.wait(exits, timeout=_PATIENCE)
         for child in list(self._launched):
             child.close()
         await asyncio.gather(*(self.see_off(child) for child in list(self._launched)))
@@ -142,15 +156,13 @@ class Processes:
             except OSError as error:
                 raise ConfigurationError(f"Cannot begin {self._python}: {error.strerror}") from error
 
-    def _note_role(self, worker: Worker, role: str) -> None:
-        def note(hello: asyncio.Future[Head]) -> None:
-            if not hello.cancelled() and hello.exception() is None:
-                self._roles[hello.result()["pid"]] = role
-
-        worker.hello.add_done_callback(note)
+    def _forked(self, number: int, pid: int, role: str) -> None:
+        self._roles[pid] = f"{role} worker {number}"
+        self._exits[pid] = asyncio.get_running_loop().create_future()
 
     def _exited(self, pid: int, status: int) -> None:
-        role = self._roles.pop(pid, "a worker")
+        role = self._roles.pop(pid)
+        self._exits.pop(pid).set_result(None)
         if status:
             log.warning("%s: %s (pid %d) %s", self.name, role, pid, describe_status(status))
 

@@ -97,12 +97,9 @@ def _line(model: ServedModel, port: int) -> str:
         trace = f"\n{model.traceback.rstrip()}" if model.traceback else ""
         return f"{model.name} ({brought}) is NOT READY: {problem}{trace}"
     workers = f"{len(model.pool.live_workers())} workers"
-    curl = f"curl localhost:{port}/v1/models/{model.name}:predict -d {shlex.quote(_example(model))}"
+    example = "{}" if model.example is None else json.dumps(model.example)
+    curl = f"curl localhost:{port}/v1/models/{model.name}:predict -d {shlex.quote(example)}"
     return (
         f"{model.name} ({brought}) is ready: loaded in {model.seconds:.2f} s, "
         f"{model.memory / _MIB:.0f} MiB, {workers}; try: {curl}"
     )
-
-
-def _example(model: ServedModel) -> str:
-    return json.dumps(model.example if model.example is not None else {"instances": []})

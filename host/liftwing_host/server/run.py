@@ -8,7 +8,6 @@ import logging
 import signal
 import socket
 from collections import defaultdict
-from pathlib import Path
 from typing import Any
 
 from tornado.httpserver import HTTPServer
@@ -23,7 +22,7 @@ from .pool import Pool
 from .processes import Processes, first_of
 from .report import Reporter
 from .served_model import ServedModel
-from .settings import Settings
+from .settings import Settings, downloads_of
 
 __all__ = ["serve"]
 
@@ -95,11 +94,6 @@ def _order(settings: Settings, model: ServedModel) -> dict[str, Any]:
         "demo": settings.host.demo,
         "downloads": str(downloads_of(settings.host.downloads, model.name)),
     }
-
-
-def downloads_of(folder: Path, model: str) -> Path:
-    """Where a model's downloaded files are."""
-    return folder / model
 
 
 def _bind(port: int, address: str) -> list[socket.socket]:

@@ -23,7 +23,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["HostSettings", "LogLevel", "ModelSettings", "PluginSettings", "Settings", "read"]
+__all__ = ["HostSettings", "LogLevel", "ModelSettings", "PluginSettings", "Settings", "downloads_of", "read"]
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 
@@ -154,6 +154,11 @@ def read(flags: Mapping[str, Any], models: tuple[str, ...] = (), config: Path | 
             for name, keys in plugin_tables.items()
         },
     )
+
+
+def downloads_of(folder: Path, model: str) -> Path:
+    """Where a model's downloaded files are."""
+    return folder / model
 
 
 def _parse(path: Path) -> Mapping[str, Any]:

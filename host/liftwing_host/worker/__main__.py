@@ -20,6 +20,7 @@ from ..wire import VERSION, Head, HookBoard
 from .async_ import serve_async, serve_solo
 from .compute import serve_compute
 from .connection import Connection
+from .describe import describe
 from .lifetime import end_process, end_with_host, hello
 from .parent_death import die_with_parent
 from .plugin import LoadedModel, ModelOrder
@@ -53,6 +54,8 @@ def main() -> None:
     sys.path[:0] = [path for path in init["path"] if path not in sys.path]
     if init["role"] == "template":
         serve_template(connection, orders, functools.partial(_serve, board))
+    elif init["role"] == "describe":
+        describe(connection, orders)
     else:
         _serve_alone(connection, orders, board, init)
     end_process()

@@ -23,7 +23,7 @@ from ..errors import ConfigurationError
 from ..model import Model, ModelConfig
 from ..setting import read_settings
 
-__all__ = ["Hook", "LoadedModel", "ModelOrder", "load_model", "open_plugin"]
+__all__ = ["Hook", "LoadedModel", "ModelOrder", "import_entry_point", "load_model", "open_plugin"]
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def open_plugin(order: ModelOrder) -> tuple[LoadedModel, ModelConfig]:
         ConfigurationError: The plugin or its settings are not as they must be; the message says what to do.
         Exception: Whatever the plugin raises when it is imported.
     """
-    found = _import(order.entry_point)
+    found = import_entry_point(order.entry_point)
     config = ModelConfig(
         name=order.name,
         settings=_settings(found, order),
@@ -124,7 +124,8 @@ def load_model(order: ModelOrder) -> LoadedModel:
     return loaded
 
 
-def _import(entry_point: str) -> Any:
+def import_entry_point(entry_point: str) -> Any:
+    """What an entry point names. Raises whatever its module raises when it is imported."""
     module_name, _, attribute = entry_point.partition(":")
     found: Any = importlib.import_module(module_name.strip())
     for part in filter(None, attribute.split("[")[0].strip().split(".")):

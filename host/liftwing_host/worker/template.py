@@ -179,7 +179,9 @@ class _Forks:
         if pid:
             os.close(fd)
             self._children.add(pid)
-            self._connection.send({"kind": "forked", "number": head["number"], "pid": pid})
+            self._connection.send(
+                {"kind": "forked", "number": head["number"], "role": head["role"], "pid": pid}
+            )
             return
         status = 1
         try:

@@ -1,0 +1,55 @@
+# Sets up what it needs inside .venv, with Python 3.11 and pip alone. The two commands of a newcomer:
+#
+#   make serve [MODEL=…] [PORT=8080]   serve a model on its demo data
+#   make test                          all tests, linters and types
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+MODEL ?= outlink-topic-model
+PORT ?= 8080
+PLUGINS := $(wildcard plugins/*)
+PROJECTS := pyproject.toml $(PLUGINS:%=%/pyproject.toml)
+CHECKED := host plugins tests
+
+.PHONY: serve test check format mediawiki clean
+
+serve: $(VENV)/.installed
+	$(BIN)/liftwing-host serve --demo --model $(MODEL) --port $(PORT)
+
+test: check
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+check: $(VENV)/.tested
+	$(BIN)/ruff check $(CHECKED)
+	$(BIN)/ruff format --check $(CHECKED)
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+format: $(VENV)/.tested
+	$(BIN)/ruff check --fix $(CHECKED)
+	$(BIN)/ruff format $(CHECKED)
+
+# A real MediaWiki, for trying the outlink plugin by hand against a wiki of one's own.
+mediawiki: $(VENV)/.tested
+	tests/mediawiki/install.sh
+	PYTHONPATH=tests $(BIN)/python tests/mediawiki/serve.py --directory .cache/mediawiki --port 8081
+
+clean:
+	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .coverage*
+
+# Debian splits the part of venv that brings pip into a package of its own; pip itself can stand in for it.
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV) 2>/dev/null || \
+	  { $(PYTHON) -m venv --clear --without-pip $(VENV) && $(PYTHON) -m pip --python $(BIN)/python install --quiet pip; }
+
+$(VENV)/.installed: $(BIN)/python $(PROJECTS)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e . $(PLUGINS:%=-e ./%)
+	touch $@
+
+$(VENV)/.tested: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]' $(PLUGINS:%=-e ./%)
+	touch $@

@@ -1,0 +1,56 @@
+"""What plugins say of their models, for the commands that list and download: asked of a process that imports them."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections.abc import Iterable
+
+from ..wire import VERSION, FrameReader, Head, HookBoard, frame
+from .discovery import Offer
+from .launch import host_path, launch
+
+__all__ = ["describe"]
+
+
+def describe(offers: Iterable[Offer]) -> dict[str, Head]:
+    """Import the plugins behind some offers, in a process of its own, and hear what they bring.
+
+    Returns:
+        For each offer's name a head with `files` and `summary`, or with `error` and `traceback`. An offer
+        whose plugin took the process with it has an `error`, too.
+    """
+    described: dict[str, Head] = {}
+    for offer in offers:
+        # One process for each: a plugin that dies while it is imported must not silence the others.
+        heads = _ask([offer])
+        died = {"error": "its process died while it was imported", "traceback": None}
+        described[offer.name] = heads[0] if heads else died
+    return described
+
+
+def _ask(offers: list[Offer]) -> list[Head]:
+    orders = [
+        {"name": offer.name, "entry_point": offer.entry_point, "table": {}, "demo": False, "downloads": ""}
+        for offer in offers
+    ]
+    init = {"kind": "init", "version": VERSION, "role": "describe", "number": 0, "models": orders}
+    board, board_fd = HookBoard.create()
+    host_end, child_end = socket.socketpair()
+    with host_end:
+        with child_end:
+            process = launch(sys.executable, child_end, board_fd, sys.stderr.fileno())
+        os.close(board_fd)
+        board.close()
+        host_end.sendall(b"".join(frame(init | {"log_level": "WARNING", "path": host_path()})))
+        heads = _read_all(host_end)
+    process.wait()
+    return heads
+
+
+def _read_all(host_end: socket.socket) -> list[Head]:
+    reader, heads = FrameReader(), []
+    while count := host_end.recv_into(reader.get_buffer()):
+        heads += [head for head, _ in reader.received(count)]
+    return heads

@@ -1,0 +1,31 @@
+"""DESCRIBING PROCESS: imports plugins to tell what they bring, loads no model, and ends."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+from ..wire import Head
+from .connection import Connection
+from .plugin import ModelOrder, import_entry_point
+
+__all__ = ["describe"]
+
+
+def describe(connection: Connection, orders: Sequence[ModelOrder]) -> None:
+    """Tell the host of each model what its plugin says of it, or why the plugin cannot be imported."""
+    for order in orders:
+        try:
+            head = _description(import_entry_point(order.entry_point))
+        except BaseException as error:  # noqa: BLE001 - a plugin may raise anything when it is imported
+            text = f"{type(error).__name__}: {error}"
+            head = {"error": text, "traceback": "".join(traceback.format_exception(error))}
+        connection.send({"kind": "described", "model": order.name} | head)
+
+
+def _description(found: Any) -> Head:
+    files = [dataclasses.asdict(file) for file in getattr(found, "files", ())]
+    return {"files": files, "summary": (inspect.getdoc(found) or "").partition("\n")[0]}
