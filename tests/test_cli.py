@@ -1,0 +1,146 @@
+"""The command line, as a newcomer meets it: what it lists, and what it says to typing errors."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from command import COMMAND, run
+from liftwing_host.pytest_plugin import LiveHost
+
+
+def test_serve_is_implied_and_kserves_spellings_are_accepted() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        for arguments in (
+            ["--model", "echo", "--port", port],
+            ["--model_name", "echo", "--http_port", port],
+            ["serve", "--model", "echo", "--port", port],
+        ):
+            done = run(*arguments, "--address", "127.0.0.1")
+            assert done.returncode == 2, done.stderr
+            assert f"Port {port} is already in use. Choose another with --port" in done.stderr
+
+
+def test_models_come_from_metadata_with_their_distributions() -> None:
+    done = run("models")
+    assert done.returncode == 0
+    assert "outlink-topic-model\tliftwing-plugin-outlink 0.1.0\n" in done.stdout
+    assert "WIKI-family\tliftwing-plugin-zoo 1.0\n" in done.stdout
+
+
+def test_plugins_tells_versions_models_and_which_are_broken() -> None:
+    done = run("plugins")
+    assert done.returncode == 2
+    assert "liftwing-plugin-outlink 0.1.0\tok\n  outlink-topic-model\tPredicts the topics" in done.stdout
+    assert "liftwing-plugin-zoo 1.0\tBROKEN\n" in done.stdout
+    assert "missing-module\tModuleNotFoundError: No module named 'zoo_is_not_here'" in done.stdout
+    assert "pip check" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("outlink-topic-modle", "Did you mean outlink-topic-model?"),
+        ("ecko", "Did you mean echo?"),
+        ("something-else-entirely", "pip install liftwing-plugin-NAME"),
+    ],
+)
+def test_an_unknown_model_suggests_what_to_do(model: str, said: str) -> None:
+    done = run("--model", model, "--port", "0")
+    assert done.returncode == 2
+    assert f"No installed plugin brings a model named {model!r}." in done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_model_whose_plugin_is_known_but_not_installed_names_the_plugin() -> None:
+    # -S leaves site-packages out; what the command itself needs is put back by path, the plugin is not.
+    code = (
+        "import sys; from liftwing_host.server.discovery import Catalogue\n"
+        "from liftwing_host.errors import PluginNotFound\n"
+        "try: Catalogue([]).find('outlink-topic-model')\n"
+        "except PluginNotFound as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "pip install liftwing-plugin-outlink" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--model", "echo", "--port", "http"], "'http' is not a valid integer"),
+        (["--model", "echo", "--port", "70000"], "port=70000 is not allowed"),
+        (
+            ["--model", "echo", "--workers", "-1"],
+            "workers=-1 is not allowed: expected a whole number of at least 0",
+        ),
+        (["--model", "echo", "--prot", "1"], "Did you mean '--port'?"),
+        (
+            ["--model", "echo", "--config", "/nowhere.toml"],
+            "Cannot read the configuration file /nowhere.toml",
+        ),
+        (["serve"], "No model to serve. Name one with --model NAME"),
+        (["--model", "echo", "--address", "not an address"], "Cannot listen on not an address"),
+        (["sevre"], "No such command 'sevre'"),
+    ],
+)
+def test_a_wrong_flag_is_named_with_what_is_allowed(arguments: list[str], said: str) -> None:
+    done = run(*arguments)
+    assert done.returncode == 2, done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_help_is_short_and_tells_the_first_command() -> None:
+    done = run("--help")
+    assert done.returncode == 0
+    assert "liftwing-host --model NAME" in done.stdout
+
+
+def test_the_start_up_report_has_a_line_for_each_model_with_a_curl_that_works(
+    liftwing: Callable[..., LiveHost],
+) -> None:
+    host = liftwing("echo", "slow", arguments=["--workers", "2"])
+    host.wait_for(lambda: host.log.count(" is ready: ") == 2, "the report")
+    line = next(line for line in host.log.splitlines() if "echo (liftwing-plugin-zoo 1.0) is ready" in line)
+    assert re.search(r"loaded in \d+\.\d\d s, \d+ MiB, 2 workers; try: curl ", line)
+    curl = line.partition("try: ")[2]
+    done = subprocess.run(["bash", "-c", f"{curl} -s"], capture_output=True, text=True, check=True)
+    assert done.stdout == '{"a":1}'
+
+
+def test_a_model_that_failed_says_so_in_the_report(liftwing: Callable[..., LiveHost]) -> None:
+    host = liftwing("load-misconfigured", wait=False)
+    said = "load-misconfigured (liftwing-plugin-zoo 1.0) is NOT READY: Set THE_VARIABLE to the path of the weights."
+    host.wait_for(lambda: said in host.log, "the report")
+    assert "Traceback" not in host.log
+
+
+def test_on_a_terminal_the_report_is_drawn_without_log_lines() -> None:
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [*COMMAND, "--model", "echo", "--port", "0", "--workers", "1"],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    ) as host:
+        os.close(theirs)
+        seen = b""
+        while b"Press Ctrl-C to end." not in seen:
+            seen += os.read(ours, 4096)
+        host.send_signal(signal.SIGINT)
+        assert host.wait(timeout=20) == 0
+    os.close(ours)
+    assert b"echo (liftwing-plugin-zoo 1.0) is ready" in seen
+    assert b"listening on" not in seen
