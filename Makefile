@@ -10,7 +10,7 @@ MODEL ?= outlink-topic-model
 PORT ?= 8080
 PLUGINS := $(wildcard plugins/*)
 PROJECTS := pyproject.toml $(PLUGINS:%=%/pyproject.toml)
-CHECKED := host plugins tests
+CHECKED := .
 
 .PHONY: serve test check format mediawiki clean
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from .errors import (
     ConfigurationError,
+    DeadlineExceeded,
     InferenceError,
     InvalidInput,
     LiftwingError,
@@ -19,6 +20,7 @@ from .setting import read_settings, setting
 
 __all__ = [
     "ConfigurationError",
+    "DeadlineExceeded",
     "InferenceError",
     "InvalidInput",
     "LiftwingError",

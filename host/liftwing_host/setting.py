@@ -11,8 +11,8 @@
         settings: ReadabilitySettings
 
 A field may be a str, int, float, bool, `pathlib.Path` or one of `typing.Literal`, or any of these or None.
-A value in ``[models.NAME]`` of the TOML file (by the field's name, or by its variable's in capitals or not) wins
-over the environment, which wins over the default.
+A value in ``[models.NAME]`` of the TOML file (by the field's name or by its variable's) wins over
+the environment, which wins over the default.
 """
 
 from __future__ import annotations
@@ -28,7 +28,10 @@ from typing import Any, Literal, TypeVar, Union
 
 from .errors import ConfigurationError
 
-__all__ = ["read_settings", "setting"]
+__all__ = ["HOST_KEYS", "read_settings", "setting"]
+
+HOST_KEYS = ("timeout", "queue_size", "expose_errors", "idempotent")
+"""The host's own keys in ``[models.NAME]``, which no plugin's setting can have for its name."""
 
 T = TypeVar("T")
 
@@ -105,9 +108,7 @@ def variable_of(field: dataclasses.Field[Any]) -> str:
 def _by_field(
     fields: Mapping[str, dataclasses.Field[Any]], table: Mapping[str, Any], where: str
 ) -> dict[str, tuple[str, Any]]:
-    spellings = {}
-    for name, field in fields.items():
-        spellings[variable_of(field)] = spellings[variable_of(field).lower()] = name
+    spellings = {variable_of(field): name for name, field in fields.items()}
     spellings.update({name: name for name in fields})
     given: dict[str, tuple[str, Any]] = {}
     for key, value in table.items():

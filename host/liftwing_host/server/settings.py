@@ -16,7 +16,7 @@ from typing import Any, Literal
 import platformdirs
 
 from ..errors import ConfigurationError
-from ..setting import read_settings, setting
+from ..setting import HOST_KEYS, read_settings, setting
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -200,7 +200,7 @@ def _split_model_tables(
     tables: Mapping[str, dict[str, Any]], where: str
 ) -> tuple[dict[str, ModelSettings], dict[str, dict[str, Any]]]:
     """The host's keys of each ``[models.NAME]``, and what is left for the plugin."""
-    ours = {field.name for field in dataclasses.fields(ModelSettings)}
+    ours = set(HOST_KEYS)
     own, rest = {}, {}
     for name, keys in tables.items():
         mine = {key: value for key, value in keys.items() if key in ours}

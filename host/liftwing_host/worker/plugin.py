@@ -6,6 +6,7 @@ on a shared one would reach every model.
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import inspect
 import os
@@ -21,7 +22,7 @@ import pluggy
 from .. import hookspecs
 from ..errors import ConfigurationError
 from ..model import Model, ModelConfig
-from ..setting import read_settings
+from ..setting import HOST_KEYS, read_settings
 
 __all__ = ["Hook", "LoadedModel", "ModelOrder", "import_entry_point", "load_model", "open_plugin"]
 
@@ -139,6 +140,11 @@ def _settings(found: Any, order: ModelOrder) -> Any:
     declared = typing.get_type_hints(found).get("settings", Any)
     where = f"[models.{order.name}]"
     if declared is not Any:
+        taken = [field.name for field in dataclasses.fields(declared) if field.name in HOST_KEYS]
+        if taken:
+            raise ConfigurationError(
+                f"the plugin's setting {taken[0]!r} has the name of one of the host's own keys"
+            )
         return read_settings(declared, table=order.table, environ=os.environ, where=where)
     if order.table:
         raise ConfigurationError(f"{where}: unknown key {min(order.table)!r}: the model declares no settings")

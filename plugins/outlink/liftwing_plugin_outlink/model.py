@@ -1,0 +1,120 @@
+"""The model's hooks: ask MediaWiki, join the items, ask fastText, tell the topics."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from liftwing_host import Model, ModelConfig, PublishedFile, Request
+
+from .demo_articles import DemoArticles
+from .mediawiki import MediaWiki
+from .outlinks import outlinks
+from .query import Query
+from .settings import OutlinkSettings
+from .weights import PUBLISHED, load_weights
+
+__all__ = ["Features", "OutlinkTopicModel", "Outlinks", "Prediction"]
+
+_logger = logging.getLogger("liftwing_plugin_outlink")
+
+_LABEL = "__label__"
+_ALL = -1
+
+
+@dataclass(frozen=True)
+class Outlinks:
+    """What `fetch` found.
+
+    Attributes:
+        query: The client's question.
+        items: The Wikidata items of the articles that the page links to; empty where the client sent them.
+    """
+
+    query: Query
+    items: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Features:
+    """What the model is asked.
+
+    Attributes:
+        query: The client's question.
+        text: Wikidata items joined by spaces.
+    """
+
+    query: Query
+    text: str
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the model answered.
+
+    Attributes:
+        query: The client's question.
+        scores: Every topic of the model, with its score from 0.0 to 1.0.
+    """
+
+    query: Query
+    scores: tuple[tuple[str, float], ...]
+
+
+class OutlinkTopicModel(Model):
+    """Predicts the topics of a Wikipedia article from the articles that it links to."""
+
+    settings: OutlinkSettings
+    files: ClassVar[tuple[PublishedFile, ...]] = (PUBLISHED,)
+    example: ClassVar[Any] = {"page_title": "Douglas_Adams", "lang": "en"}
+
+    def load(self, config: ModelConfig) -> None:
+        """Load fastText's model, and the demo's articles if they are to be used."""
+        self._weights = load_weights(config, self.settings)
+        self._wiki = MediaWiki(self.settings)
+        self._demo = DemoArticles.load() if config.demo and self.settings.wiki_url is None else None
+        _logger.info("loaded the outlink model, version %s", self.settings.model_version or "not told")
+
+    async def start(self) -> None:
+        """Open the HTTP session of this process."""
+        await self._wiki.open()
+
+    async def stop(self) -> None:
+        """Close the HTTP session of this process."""
+        await self._wiki.close()
+
+    async def fetch(self, payload: Any, request: Request) -> Outlinks:
+        """Read the question, and ask MediaWiki which articles the page links to."""
+        query = Query.parse(payload)
+        if query.features is not None:
+            return Outlinks(query)
+        if self._demo is not None:
+            return Outlinks(query, self._demo.outlinks(query))
+        return Outlinks(query, await outlinks(self._wiki, query, request))
+
+    def preprocess(self, payload: Outlinks) -> Features:
+        """Join the items.
+
+        They are sorted, so that the same links give the same text, and thus the same scores to the last
+        digit, whichever query they came from and in whichever order.
+        """
+        text = payload.query.features
+        if text is None:
+            text = " ".join(sorted(payload.items))
+        return Features(payload.query, text)
+
+    def predict(self, features: Features) -> Prediction:
+        """Ask fastText for the score of every topic."""
+        labels, scores = self._weights.predict(features.text, k=_ALL)
+        topics = (label.removeprefix(_LABEL) for label in labels)
+        # fastText adds a little to each probability, so that the highest come out above 1.
+        clipped = (min(score, 1.0) for score in scores)
+        return Prediction(features.query, tuple(zip(topics, clipped, strict=True)))
+
+    def postprocess(self, prediction: Prediction) -> dict[str, Any]:
+        """Tell the topics that reach the threshold, highest score first, equal ones by name."""
+        query = prediction.query
+        told = sorted((-score, topic) for topic, score in prediction.scores if score >= query.threshold)
+        results = [{"topic": topic, "score": -score} for score, topic in told]
+        return {"prediction": {"article": query.article, "results": results}}

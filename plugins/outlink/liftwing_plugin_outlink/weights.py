@@ -1,0 +1,68 @@
+"""The fastText model: where its file is looked for, and how it is loaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol, cast
+
+import fasttext
+
+from liftwing_host import ConfigurationError, ModelConfig, ModelFileMissing, PublishedFile
+
+from .fasttext_file import is_whole_model
+from .settings import DEFAULT_MODEL_PATH, OutlinkSettings
+
+__all__ = ["PUBLISHED", "Weights", "load_weights"]
+
+PUBLISHED = PublishedFile(
+    url="https://analytics.wikimedia.org/published/wmf-ml-models/articletopic/outlink/20221111111111/model.bin",
+    name="model.bin",
+    licence="CC0",
+)
+
+_DEMO = Path(__file__).parent / "demo" / "model.ftz"
+
+
+class Weights(Protocol):
+    """What `fasttext.load_model` gives."""
+
+    def predict(self, text: str, k: int = 1) -> tuple[tuple[str, ...], tuple[float, ...]]:
+        """The `k` likeliest labels (-1: all) of one line of text, and the score of each."""
+
+
+def load_weights(config: ModelConfig, settings: OutlinkSettings) -> Weights:
+    """Load the model that was asked for: the demo's, or that of the settings, or the one that was downloaded.
+
+    Raises:
+        ModelFileMissing: There is no such file. The message says how to get it.
+        ConfigurationError: The file is not a fastText model.
+    """
+    path = _DEMO if config.demo else _find(config, settings)
+    try:
+        if not is_whole_model(path):
+            raise _not_a_model(path, "it is cut off, or something else")
+        return cast("Weights", fasttext.load_model(str(path)))
+    except (OSError, ValueError, RuntimeError, MemoryError) as error:
+        raise _not_a_model(path, str(error)) from error
+
+
+def _not_a_model(path: Path, reason: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{path} cannot be loaded as a fastText model: {reason}. The real model is published at {PUBLISHED.url}"
+    )
+
+
+def _find(config: ModelConfig, settings: OutlinkSettings) -> Path:
+    places = [settings.model_path]
+    if settings.model_path == DEFAULT_MODEL_PATH:
+        places.append(config.downloads / PUBLISHED.name)
+    for place in places:
+        if place.is_file():
+            return place
+    looked_at = " and ".join(str(place) for place in places)
+    raise ModelFileMissing(
+        f"There is no model file at {looked_at} (MODEL_PATH says where to look). "
+        f"The real model is published at {PUBLISHED.url} ; "
+        f"`liftwing-host download {config.name}` fetches it. "
+        f"To try without it, `--demo` serves the small demo model."
+    )

@@ -1,0 +1,120 @@
+"""Which model file is loaded, and what the operator is told where none can be."""
+
+from __future__ import annotations
+
+import shutil
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import fasttext
+import pytest
+
+import liftwing_plugin_outlink
+from liftwing_host import ConfigurationError, ModelFileMissing
+from liftwing_plugin_outlink import OutlinkTopicModel
+from liftwing_plugin_outlink.fasttext_file import is_whole_model
+from liftwing_plugin_outlink.model import Features
+from liftwing_plugin_outlink.query import Query
+from liftwing_plugin_outlink.settings import DEFAULT_MODEL_PATH
+
+Load = Callable[..., OutlinkTopicModel]
+
+DEMO = Path(liftwing_plugin_outlink.__file__).parent / "demo" / "model.ftz"
+
+PARTS = (20, 91, 200, 1000)  # bytes
+
+
+def part(length: int) -> bytes:
+    """The beginning of a model."""
+    return DEMO.read_bytes()[:length]
+
+
+pytestmark = pytest.mark.skipif(
+    DEFAULT_MODEL_PATH.exists(), reason=f"{DEFAULT_MODEL_PATH} exists on this machine"
+)
+
+
+def answers(model: OutlinkTopicModel) -> bool:
+    """Whether a model predicts."""
+    return bool(model.predict(Features(Query("en", "Physics"), "Q413")).scores)
+
+
+def test_the_file_of_the_settings_is_loaded(load: Load, tmp_path: Path) -> None:
+    shutil.copy(DEMO, tmp_path / "mine.bin")
+    assert answers(load(demo=False, model_path=str(tmp_path / "mine.bin")))
+
+
+def test_a_downloaded_file_is_loaded_where_none_was_named(load: Load, tmp_path: Path) -> None:
+    (tmp_path / "downloads").mkdir()
+    shutil.copy(DEMO, tmp_path / "downloads" / "model.bin")
+    assert answers(load(demo=False))
+
+
+def test_the_demo_needs_no_file_of_the_operator(load: Load) -> None:
+    assert answers(load(demo=True))
+
+
+def test_without_a_file_the_operator_is_told_where_it_was_looked_for_and_how_to_get_it(
+    load: Load, tmp_path: Path
+) -> None:
+    with pytest.raises(ModelFileMissing) as caught:
+        load(demo=False)
+    for told in (
+        str(DEFAULT_MODEL_PATH),
+        str(tmp_path / "downloads" / "model.bin"),
+        "https://analytics.wikimedia.org/published/wmf-ml-models/articletopic/outlink/20221111111111/model.bin",
+        "liftwing-host download outlink-topic-model",
+        "--demo",
+    ):
+        assert told in caught.value.message
+
+
+def test_a_file_that_was_named_is_not_replaced_by_another(load: Load, tmp_path: Path) -> None:
+    (tmp_path / "downloads").mkdir()
+    shutil.copy(DEMO, tmp_path / "downloads" / "model.bin")
+    with pytest.raises(ModelFileMissing) as caught:
+        load(demo=False, model_path=str(tmp_path / "misspelt.bin"))
+    assert "misspelt.bin" in caught.value.message
+    assert "downloads" not in caught.value.message
+
+
+# As a page of a web server that has no such file; and as downloads that broke off would leave it.
+@pytest.mark.parametrize("content", [b"", b"<!DOCTYPE html>" * 100, *(part(of) for of in PARTS)], ids=len)
+def test_a_file_that_is_no_whole_fasttext_model_is_told_as_such(
+    load: Load, tmp_path: Path, content: bytes
+) -> None:
+    (tmp_path / "model.bin").write_bytes(content)
+    with pytest.raises(ConfigurationError) as caught:
+        load(demo=False, model_path=str(tmp_path / "model.bin"))
+    assert f"{tmp_path / 'model.bin'} cannot be loaded as a fastText model" in caught.value.message
+
+
+def test_a_whole_model_that_is_not_quantized_is_loaded_and_one_without_its_end_is_not(tmp_path: Path) -> None:
+    path = tmp_path / "model.bin"
+    whole = unquantized()
+    path.write_bytes(whole)
+    assert is_whole_model(path)
+    fasttext.load_model(str(path))
+    for length in (len(whole) // 2, len(whole) - 100):
+        path.write_bytes(whole[:length])
+        assert not is_whole_model(path)
+
+
+def unquantized(words: int = 3, labels: int = 2, dimension: int = 50) -> bytes:
+    """A model of zeros, as fastText writes it."""
+    head = struct.pack("<2i", 793712314, 12)
+    arguments = struct.pack("<12i d", dimension, 5, 5, 1, 5, 1, 4, 3, 0, 0, 0, 100, 1e-4)
+    counts = struct.pack("<3i 2q", words + labels, words, labels, 100, -1)
+    entries = [(f"Q{n}", 0) for n in range(words)] + [(f"__label__{n}", 1) for n in range(labels)]
+    dictionary = b"".join(text.encode() + struct.pack("<x q b", 9, kind) for text, kind in entries)
+    matrices = b"".join(
+        struct.pack("<b 2q", 0, rows, dimension) + bytes(4 * rows * dimension) for rows in (words, labels)
+    )
+    return head + arguments + counts + dictionary + matrices
+
+
+def test_the_published_file_is_declared_for_download() -> None:
+    [published] = OutlinkTopicModel.files
+    assert published.name == "model.bin"
+    assert published.licence == "CC0"
