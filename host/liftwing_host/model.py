@@ -92,7 +92,9 @@ class Model:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         for name, value in list(vars(cls).items()):
-            if name.startswith("_") or not callable(value) or isinstance(value, type):
+            # A classmethod object cannot be called itself.
+            is_method = callable(value) or isinstance(value, classmethod)
+            if name.startswith("_") or not is_method or isinstance(value, type):
                 continue
             if name in _HOOKS:
                 hookimpl(_plain_function(cls, name, value))

@@ -84,14 +84,16 @@ class FrameReader:
         self._start = 0
         self._end = 0
         # A message that does not fit into the buffer is read straight into a place of its own.
-        self._large: bytearray | None = None
+        self._large: tuple[bytearray, bytearray] | None = None
         self._large_filled = 0
-        self._head_size = 0
 
     def get_buffer(self) -> memoryview:
         """Where the next bytes go; never empty."""
         if self._large is not None:
-            return memoryview(self._large)[self._large_filled :]
+            head, body = self._large
+            if self._large_filled < len(head):
+                return memoryview(head)[self._large_filled :]
+            return memoryview(body)[self._large_filled - len(head) :]
         return self._view[self._end :]
 
     def received(self, count: int) -> Iterator[tuple[Head, bytes | bytearray]]:
@@ -102,8 +104,10 @@ class FrameReader:
         """
         if self._large is not None:
             self._large_filled += count
-            if self._large_filled == len(self._large):
-                yield self._finish_large()
+            head, body = self._large
+            if self._large_filled == len(head) + len(body):
+                self._large = None
+                yield _head(memoryview(head)), body
             return
         self._end += count
         while (message := self._next()) is not None:
@@ -138,20 +142,14 @@ class FrameReader:
             self._start, self._end = 0, available
 
     def _begin_large(self, head_size: int, body_size: int) -> None:
+        # Two places, since what reads into one may still hold it when the message is complete: it cannot shrink.
         rest = self._view[self._start + _PREFIX.size : self._end]
-        self._large = bytearray(head_size + body_size)
-        self._large[: len(rest)] = rest
-        self._large_filled = len(rest)
-        self._head_size = head_size
+        head, body = bytearray(head_size), bytearray(body_size)
+        of_head = min(head_size, len(rest))
+        head[:of_head] = rest[:of_head]
+        body[: len(rest) - of_head] = rest[of_head:]
+        self._large, self._large_filled = (head, body), len(rest)
         self._start = self._end = 0
-
-    def _finish_large(self) -> tuple[Head, bytearray]:
-        large, head_size = self._large, self._head_size
-        assert large is not None
-        self._large = None
-        head = _head(memoryview(large)[:head_size])
-        del large[:head_size]
-        return head, large
 
 
 def _sizes(buffer: bytearray, at: int) -> tuple[int, int]:

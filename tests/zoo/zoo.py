@@ -157,7 +157,7 @@ class BlocksLoop(Model):
     """An async hook that computes."""
 
     async def predict(self, features: dict[str, Any]) -> dict[str, Any]:
-        time.sleep(features.get("seconds", 0))  # noqa: ASYNC251 - that is what it is for
+        time.sleep(features.get("seconds", 0))
         return {"pid": os.getpid()}
 
 

@@ -35,11 +35,11 @@ class Application(RuleRouter):
             (r"/v1/models/", {"GET": metadata.redirect}),
             # KServe takes `NAME:predict` for the name of a model when it is asked with GET.
             (
-                r"/v1/models/(?P<name>[^/]+):(?P<verb>predict)",
+                r"/v1/models/(?P<name>[^/]+)(?::|%3[Aa])(?P<verb>predict)",
                 {"POST": inference.predict, "GET": _no_such_model},
             ),
             (
-                r"/v1/models/(?P<name>[^/]+):(?P<verb>explain)",
+                r"/v1/models/(?P<name>[^/]+)(?::|%3[Aa])(?P<verb>explain)",
                 {"POST": inference.explain, "GET": _no_such_model},
             ),
             (r"/v1/models/(?P<name>[^/]+)", {"GET": metadata.model}),
@@ -86,8 +86,10 @@ def _not_found(exchange: Exchange) -> Response:  # noqa: ARG001 - every handler 
 
 
 def _method_not_allowed(target: dict[str, Handler]) -> Handler:
+    allowed = ", ".join(method for method, handler in target.items() if handler is not _no_such_model)
+
     def answer(exchange: Exchange) -> Response:  # noqa: ARG001
         error = error_response(LiftwingError("Method Not Allowed", status=405))
-        return Response(error.status, error.body, headers={"Allow": ", ".join(target)})
+        return Response(error.status, error.body, headers={"Allow": allowed})
 
     return answer

@@ -45,13 +45,31 @@ class Call:
         worker: The process that runs it, once one does.
         deaths: How many workers died running it.
         deadline: The moment, on the event loop's clock, at which the request's time is over.
+        timeout: How many seconds the request had in all.
         guard: What ends the worker if it has not answered long after that.
     """
 
-    __slots__ = ("answered", "body", "deadline", "deaths", "guard", "head", "hooks", "id", "model", "worker")
+    __slots__ = (
+        "answered",
+        "body",
+        "deadline",
+        "deaths",
+        "guard",
+        "head",
+        "hooks",
+        "id",
+        "model",
+        "timeout",
+        "worker",
+    )
 
     def __init__(
-        self, head: dict[str, Any], body: bytes | bytearray, hooks: tuple[str, ...], deadline: float
+        self,
+        head: dict[str, Any],
+        body: bytes | bytearray,
+        hooks: tuple[str, ...],
+        deadline: float,
+        timeout: float,
     ) -> None:
         self.id = next(_ids)
         self.model: str = head["model"]
@@ -62,6 +80,7 @@ class Call:
         self.worker: Worker | None = None
         self.deaths = 0
         self.deadline = deadline
+        self.timeout = timeout
         self.guard: asyncio.TimerHandle | None = None
 
     def fail(self, error: Exception) -> None:

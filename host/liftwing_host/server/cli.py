@@ -161,7 +161,7 @@ def _installed(catalogue: Catalogue) -> list[Offer]:
     return catalogue.offers
 
 
-class _Stderr(logging.StreamHandler[Any]):
+class _Stderr(logging.StreamHandler):  # type: ignore[type-arg] # not generic at run time on Python 3.10
     """Writes to whatever `sys.stderr` is at that moment: a moving display replaces it for a while."""
 
     def emit(self, record: logging.LogRecord) -> None:

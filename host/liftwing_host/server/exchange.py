@@ -94,6 +94,7 @@ class Exchange(httputil.HTTPMessageDelegate):
         assert request.connection is not None
         self._connection = request.connection
         self._handler = handler
+        self._has_body = request.method != "HEAD"
         self._traffic = traffic
         self._under_way = True
         self._limit = max_body_size
@@ -194,7 +195,9 @@ class Exchange(httputil.HTTPMessageDelegate):
         start_line = httputil.ResponseStartLine(
             "HTTP/1.1", response.status, reasons.get(response.status, "Unknown")
         )
-        written = self._connection.write_headers(start_line, headers, bytes(response.body))
+        written = self._connection.write_headers(
+            start_line, headers, bytes(response.body) if self._has_body else b""
+        )
         written.add_done_callback(self._written)
 
     def _finish(self) -> None:

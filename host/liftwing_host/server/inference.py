@@ -80,8 +80,11 @@ class _Passage:
         for number, leg in enumerate(self._model.legs):
             self._number = number
             call_head = {"model": self._model.name, "leg": number, "request": request}
-            self._call = Call(call_head, body, leg.hooks, self._deadline)
+            self._call = Call(call_head, body, leg.hooks, self._deadline, self._timeout)
             answer = await self._model.pool.run(self._call, leg)
+            if self._expired:
+                # Its hook was cancelled; whatever it made of that, the time is over.
+                raise self._too_late(answer.head.get("hook") or " or ".join(leg.hooks))
             if answer.status != 200:
                 raise self._error(answer)
             head, body = answer.head, answer.body
@@ -113,8 +116,6 @@ class _Passage:
 
     def _error(self, answer: Answer) -> LiftwingError:
         head, name = answer.head, self._model.name
-        if answer.status == CANCELLED and self._expired:
-            return self._too_late(head["hook"])
         if head["error"] is not None:
             return LiftwingError(head["error"], status=answer.status)
         log.error(

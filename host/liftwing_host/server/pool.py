@@ -60,6 +60,7 @@ class Pool:
         self._slots: list[Slot] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._can_begin = asyncio.Event()
+        self._loads_now: str | None = None
         self._on_progress: Callable[[Head], Any] = _ignore
         for model in models:
             model.pool = self
@@ -140,11 +141,24 @@ class Pool:
             log.error("%s: the template %s; it is begun again", self._name, status)
             if futile >= FUTILE_LIVES and self._loading():
                 last_lines = self._processes.stderr.last_lines()
-                self._all_failed(
-                    f"the process that loads it {status} each time; its last lines:\n{last_lines}"
-                )
-                return
+                problem = f"the process that loads it {status} each time; its last lines:\n{last_lines}"
+                if not self._leave_out(problem):
+                    return
+                futile = 0
             await asyncio.sleep(back_off(futile))
+
+    def _leave_out(self, problem: str) -> bool:
+        """Quarantine the model whose loading ends the template; whether others are left to be loaded without it."""
+        if self._loads_now is None:
+            self._all_failed(problem)
+            return False
+        self._models[self._loads_now].loaded({"error": problem, "traceback": None})
+        self._processes.leave_out(self._loads_now)
+        self._loads_now = None
+        if all(model.state == "failed" for model in self._models.values()):
+            self.settled.set()
+            return False
+        return True
 
     def _is_of_use(self, ready: Head) -> bool:
         """Let workers begin. A template that has nothing to fork would only hold memory."""
@@ -188,9 +202,15 @@ class Pool:
     # What happens to the processes
 
     def _listen(self, worker: Worker) -> None:
-        worker.on_loading = self._heard
+        worker.on_loading = self._heard_of_worker
+
+    def _heard_of_worker(self, head: Head) -> None:
+        """A worker that loads for itself: what one could not load, none is asked for, even if another could."""
+        if self._models[head["model"]].state != "failed":
+            self._heard(head)
 
     def _heard(self, head: Head) -> None:
+        self._loads_now = head["model"] if head["kind"] == "loading" else None
         if head["kind"] == "loaded":
             self._models[head["model"]].loaded(head)
             if all(model.state == "failed" for model in self._models.values()):

@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import weakref
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -57,6 +58,8 @@ class Processes:
         self._python = sys.executable
         self._launched: dict[Worker | Template, subprocess.Popen[bytes]] = {}
         self._roles: dict[int, str] = {}
+        # The template that is there now need not be the one that forked a worker.
+        self._forked_by: weakref.WeakKeyDictionary[Worker, Template] = weakref.WeakKeyDictionary()
         self._exits: dict[int | None, asyncio.Future[None]] = {}
 
     async def open(self) -> None:
@@ -90,11 +93,16 @@ class Processes:
         self.template = template
         return template
 
+    def leave_out(self, model: str) -> None:
+        """Have no further process load a model."""
+        self._init["models"] = [order for order in self._init["models"] if order["name"] != model]
+
     async def begin_worker(self, worker: Worker, role: str) -> None:
         """Begin a worker of a kind, connected to `worker`; whether it serves, its `hello` tells."""
         host_end, child_end = socket.socketpair()
         if self.template is not None and self.fork_refused is None:
             self.template.fork(worker.number, role, child_end)
+            self._forked_by[worker] = self.template
             child_end.close()
             await worker.connect(host_end)
         else:
@@ -108,8 +116,9 @@ class Processes:
         if launched is not None:
             launched.kill()
         elif worker.pid is not None:
-            if self.template is not None and not self.template.ended.done():
-                self.template.kill(worker.pid)
+            template = self._forked_by.get(worker)
+            if template is not None and not template.ended.done():
+                template.kill(worker.pid)
             else:
                 # Its template is gone, so init reaps it at once, and the number could be another's by now;
                 # but as long as its socket is open, it lives.

@@ -168,7 +168,7 @@ def _parse(path: Path) -> Mapping[str, Any]:
             return table
     except OSError as error:
         raise ConfigurationError(f"Cannot read the configuration file {path}: {error.strerror}.") from None
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path} is not a TOML file: {error}.") from None
 
 

@@ -54,6 +54,7 @@ class Slot:
         self._places = places
         self._processes = processes
         self._futile = 0
+        self._traceback: str | None = None
         self._last_ends: set[asyncio.Task[None]] = set()
 
     @property
@@ -82,7 +83,7 @@ class Slot:
             listen(worker)
             await self._processes.begin_worker(worker, self.role)
             await first_of(worker.hello, worker.ended)
-            self.problem = _start_problem(worker)
+            self.problem, self._traceback = _start_problem(worker)
             if self.problem is None:
                 self.began, self.broken = True, False
                 self.line.add(worker)
@@ -113,14 +114,16 @@ class Slot:
     def _overdue(self, worker: Worker, call: Call) -> None:
         """Long after the deadline there is no answer: a stuck hook cannot be cancelled, only ended."""
         hook = self.hook_of(call)
-        call.fail(DeadlineExceeded(f"The request to {call.model} ran out of time in {hook}."))
+        call.fail(
+            DeadlineExceeded(f"The request to {call.model} ran out of time ({call.timeout:g} s) in {hook}.")
+        )
         log.error("%s: pid %s hangs in %s of %s; it is killed", self._name, worker.pid, hook, call.model)
         self._processes.kill(worker)
 
     def _broken(self) -> None:
         self.broken = True
         self.problem = self.problem or "its workers keep dying"
-        last_lines = self._processes.stderr.last_lines()
+        last_lines = self._traceback or self._processes.stderr.last_lines()
         log.error("%s is broken: %s; its last lines:\n%s", self._name, self.problem, last_lines)
 
     def _see_off(self, worker: Worker) -> None:
@@ -144,8 +147,9 @@ def back_off(futile: int) -> float:
     return min(_LONGEST_BACK_OFF, _BACK_OFF * 2.0 ** (futile - 1)) if futile > 0 else 0.0
 
 
-def _start_problem(worker: Worker) -> str | None:
+def _start_problem(worker: Worker) -> tuple[str | None, str | None]:
+    """What kept a worker from serving, and its traceback."""
     if not worker.hello.done():
-        return "it died while it started"
-    error = worker.hello.result().get("error")
-    return str(error) if error else None
+        return "it died while it started", None
+    hello = worker.hello.result()
+    return hello.get("error"), hello.get("traceback")

@@ -63,8 +63,8 @@ def main() -> None:
 
 def _serve_alone(connection: Connection, orders: list[ModelOrder], board: HookBoard, init: Head) -> None:
     models = load_models(connection, orders)
-    # One process for all of a plugin goes on with the models that it has; a worker beside others must have all.
-    if not models or (init["role"] != "solo" and len(models) < len(orders)):
+    # The host has heard which of them failed, and sends them no call.
+    if not models:
         connection.send(hello(init["role"], ConfigurationError("a model failed to load")))
         return
     _serve(board, connection, models, init)

@@ -98,7 +98,8 @@ class _Calls(asyncio.BufferedProtocol):
                 task = asyncio.get_running_loop().create_task(self._answer(head, body))
                 self._running[head["id"]] = task
             elif head["kind"] == "cancel" and head["id"] in self._running:
-                self._running[head["id"]].cancel()
+                # Not at once: a task that is cancelled before its first step never runs, and would never answer.
+                asyncio.get_running_loop().call_soon(self._running[head["id"]].cancel)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         if not self.host_is_gone.done():

@@ -91,6 +91,8 @@ class LoadedModel:
         hook = self.hooks.get("load")
         loaded = hook.function(**dict.fromkeys(hook.arguments, config)) if hook else None
         if inspect.isawaitable(loaded):
+            if inspect.iscoroutine(loaded):
+                loaded.close()
             raise ConfigurationError("load must be a plain function: it returned a coroutine")
         if not isinstance(self.plugin, Model):
             self.model = loaded
@@ -110,12 +112,13 @@ def open_plugin(order: ModelOrder) -> tuple[LoadedModel, ModelConfig]:
         demo=order.demo,
         downloads=Path(order.downloads),
     )
-    plugin = found(config) if isinstance(found, type) else found
-    if isinstance(plugin, type) or not isinstance(plugin, types.ModuleType | Model):
+    is_model = isinstance(found, type) and issubclass(found, Model)
+    plugin = found(config) if is_model else found
+    if not isinstance(plugin, types.ModuleType | Model):
         raise ConfigurationError(
             f"the entry point {order.entry_point} is neither a class derived from liftwing_host.Model nor a module"
         )
-    return LoadedModel(order.name, plugin, _find_hooks(plugin)), config
+    return LoadedModel(order.name, plugin, _find_hooks(plugin, order.name)), config
 
 
 def load_model(order: ModelOrder) -> LoadedModel:
@@ -151,23 +154,23 @@ def _settings(found: Any, order: ModelOrder) -> Any:
     return types.SimpleNamespace()
 
 
-def _find_hooks(plugin: object) -> dict[str, Hook]:
+def _find_hooks(plugin: object, name: str) -> dict[str, Hook]:
     """The hooks that `plugin` implements, checked: a misspelt one is an error here, not a silence later."""
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
     try:
-        manager.register(plugin)
+        manager.register(plugin, name)
         manager.check_pending()
     except pluggy.PluginValidationError as error:
         raise ConfigurationError(
             f"{error} (the hooks and their arguments are in liftwing_host.hookspecs)"
         ) from None
     hooks = {}
-    for name in ("load", "start", "stop", *hookspecs.LEG_HOOKS):
-        for found in getattr(manager.hook, name).get_hookimpls():
+    for hook_name in ("load", "start", "stop", *hookspecs.LEG_HOOKS):
+        for found in getattr(manager.hook, hook_name).get_hookimpls():
             function = found.function
             is_async = inspect.iscoroutinefunction(function)
-            hooks[name] = Hook(name, function, tuple(found.argnames), is_async)
+            hooks[hook_name] = Hook(hook_name, function, tuple(found.argnames), is_async)
     if "predict" not in hooks:
         raise ConfigurationError("the plugin has no predict hook; it is the one that every model must have")
     if "fetch" in hooks and not hooks["fetch"].is_async:

@@ -21,6 +21,8 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import orjson
+
 from ..errors import ConfigurationError
 from ..wire import VERSION, Head
 from .connection import Connection
@@ -79,7 +81,7 @@ def serve_template(connection: Connection, orders: Sequence[ModelOrder], serve: 
 def _forbidden(orders: Sequence[ModelOrder]) -> str | None:
     """The plugin's own word that it cannot be forked, read before anything is loaded for nothing."""
     for order in orders:
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(BaseException):
             if not open_plugin(order)[0].fork_safe:
                 return f"model {order.name} says fork_safe = False"
     return None
@@ -98,6 +100,10 @@ def _open_only(connection: Connection, orders: Sequence[ModelOrder]) -> dict[str
 def _loaded(model: LoadedModel) -> Head:
     legs = [{"kind": leg.kind, "hooks": [hook.name for hook in leg.hooks]} for leg in plan_legs(model)]
     example = model.example if isinstance(model.example, dict | list) else None
+    try:
+        orjson.dumps(example)
+    except TypeError:
+        example = None  # Such as the bytes of a model that accepts raw bodies; it is only for show.
     return {
         "kind": "loaded", "model": model.name, "legs": legs, "example": example, "idempotent": model.idempotent,
     }  # fmt: skip

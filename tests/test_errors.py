@@ -1,0 +1,126 @@
+"""What a client is told when a hook fails, and what stays in the log; and the request's id, which joins the two."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from liftwing_host.pytest_plugin import LiveHost, Reply
+from raw_http import RawClient
+
+MODELS = ["raises", "async-raises", "returns", "echo"]
+BOTH_COLOURS = pytest.mark.parametrize(("model", "hook"), [("raises", "predict"), ("async-raises", "fetch")])
+
+
+@pytest.fixture(scope="module")
+def open_host() -> Iterator[LiveHost]:
+    """Shows errors for the whole host, but not for one of its models."""
+    config = {"expose_errors": True, "models": {"async-raises": {"expose_errors": False}}}
+    host = LiveHost(MODELS, config=config, arguments=["--workers", "1"])
+    yield host
+    host.stop()
+
+
+def said(reply: Reply) -> tuple[int, Any]:
+    assert reply.headers["content-type"] == "application/json"
+    return reply.status, json.loads(reply.body)
+
+
+@BOTH_COLOURS
+@pytest.mark.parametrize(
+    ("raised", "status", "text"),
+    [("InvalidInput", 400, "m"), ("InferenceError", 500, "m"), ("teapot", 418, "short and stout")],
+)
+def test_an_error_that_is_meant_for_clients_reaches_them_with_its_status(
+    zoo_host: LiveHost, model: str, hook: str, raised: str, status: int, text: str
+) -> None:
+    assert said(zoo_host.post({"raise": raised}, model)) == (status, {"error": text})
+
+
+@BOTH_COLOURS
+@pytest.mark.parametrize(
+    ("raised", "status", "last_line"),
+    [
+        ("RuntimeError", 500, "RuntimeError: boom at /secret/path"),
+        ("NotImplementedError", 501, "NotImplementedError: not yet"),
+        ("SystemExit", 500, "SystemExit: 3"),
+        ("KeyboardInterrupt", 500, "KeyboardInterrupt"),
+        ("ConfigurationError", 500, "liftwing_host.errors.ConfigurationError: for the operator"),
+    ],
+)
+def test_any_other_exception_stays_in_the_log_under_the_request_id(
+    zoo_host: LiveHost, model: str, hook: str, raised: str, status: int, last_line: str
+) -> None:
+    given = f"id-{uuid.uuid4()}"
+    reply = zoo_host.post({"raise": raised}, model, {"X-Request-Id": given})
+    text = f"The hook {hook} of model {model} failed; the log has the reason under request id {given}."
+    assert said(reply) == (status, {"error": text})
+    logged = zoo_host.log.partition(f"request {given}: {hook} of model {model} failed\n")[2]
+    assert logged.startswith("Traceback (most recent call last):\n")
+    assert last_line in logged.splitlines()
+    assert zoo_host.post({"raise": "InvalidInput"}, model).status == 400, "the worker goes on"
+
+
+def test_a_plain_hook_that_returns_a_coroutine_is_told_to_be_async(zoo_host: LiveHost) -> None:
+    assert zoo_host.post({"return": "coroutine"}, "returns").status == 500
+    assert "predict is a `def` that returned a coroutine. Declare it `async def`" in zoo_host.log
+    assert "was never awaited" not in zoo_host.log
+
+
+def test_the_operator_may_show_errors_in_kserves_words(open_host: LiveHost) -> None:
+    reply = open_host.post({"raise": "RuntimeError"}, "raises")
+    assert said(reply) == (500, {"error": "RuntimeError : boom at /secret/path"})
+    reply = open_host.post({"raise": "NotImplementedError"}, "raises")
+    assert said(reply) == (501, {"error": "NotImplementedError : not yet"})
+    reply = open_host.post({"return": "set"}, "returns")
+    assert said(reply) == (500, {"error": "TypeError : Type is not JSON serializable: set"})
+
+
+def test_one_model_may_hide_what_the_host_shows(open_host: LiveHost) -> None:
+    reply = open_host.post({"raise": "RuntimeError"}, "async-raises")
+    assert reply.status == 500
+    assert b"boom" not in reply.body
+
+
+def test_one_model_may_show_what_the_host_hides(liftwing: Any) -> None:
+    host = liftwing("raises", "async-raises", settings={"expose_errors": True})
+    assert b"boom" in host.post({"raise": "RuntimeError"}, "raises").body
+    assert b"boom" not in host.post({"raise": "RuntimeError"}, "async-raises").body
+
+
+# Request ids
+
+
+@pytest.mark.parametrize("given", ["a", "x" * 128, "!~/:;<>{}", '"quoted"'])
+def test_the_clients_request_id_is_given_back(zoo_host: LiveHost, given: str) -> None:
+    assert zoo_host.post({}, "echo", {"X-Request-Id": given}).headers["x-request-id"] == given
+    assert zoo_host.request("GET", "/nope", None, {"x-request-id": given}).headers["x-request-id"] == given
+
+
+@pytest.mark.parametrize(
+    "given",
+    [b"", b"two words", b"x" * 129, "é".encode(), b"tab\there", b"\xff"],
+    ids=["empty", "space", "too long", "not ascii", "tab", "not utf-8"],
+)
+def test_a_request_id_that_could_confuse_a_log_is_replaced(zoo_host: LiveHost, given: bytes) -> None:
+    with RawClient(zoo_host.port) as client:
+        client.send(b"GET / HTTP/1.1\r\nHost: x\r\nX-Request-Id: " + given + b"\r\n\r\n")
+        answered = client.reply().headers["x-request-id"]
+    assert str(uuid.UUID(answered)) == answered
+
+
+@pytest.mark.parametrize(
+    "attack", [b"a\r\n\tX-Evil: 1", b"a\rX-Evil: 1", b"a\nX-Evil: 1", b"a\x00b", b"a%0d%0aX-Evil: 1"]
+)
+def test_no_header_can_be_smuggled_in_through_the_request_id(zoo_host: LiveHost, attack: bytes) -> None:
+    with RawClient(zoo_host.port) as client:
+        client.send(
+            b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Request-Id: " + attack + b"\r\n\r\n"
+        )
+        head = client.rest().partition(b"\r\n\r\n")[0]
+    assert head.startswith((b"HTTP/1.1 400 Bad Request", b"HTTP/1.1 200 OK"))
+    assert b"evil:" not in head.lower()

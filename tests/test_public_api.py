@@ -1,0 +1,185 @@
+"""What plugin authors build on: names, signatures, and what they are told when a hook is not as it must be."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import liftwing_host
+from distributions import install, path_with
+from liftwing_host import LiftwingError, Model, ModelConfig, Request, errors, hookspecs
+from liftwing_host.pytest_plugin import LiveHost
+
+
+def test_the_public_names_are_these_and_no_others() -> None:
+    assert sorted(liftwing_host.__all__) == [
+        "ConfigurationError", "DeadlineExceeded", "InferenceError", "InvalidInput", "LiftwingError", "Model", "ModelConfig",
+        "ModelFileMissing", "PublishedFile", "Request", "hookimpl", "read_settings", "setting",
+    ]  # fmt: skip
+    for name in liftwing_host.__all__:
+        assert getattr(liftwing_host, name).__doc__ or name == "hookimpl"
+
+
+def test_the_hooks_take_these_arguments() -> None:
+    taken = {
+        name: list(inspect.signature(function).parameters)
+        for name, function in vars(hookspecs).items()
+        if inspect.isfunction(function) and hasattr(function, "liftwing_host_spec")
+    }
+    assert taken == {
+        "load": ["config"], "start": ["model"], "stop": ["model"],
+        "fetch": ["payload", "request", "model"], "preprocess": ["payload", "request", "model"],
+        "predict": ["features", "request", "model"], "postprocess": ["prediction", "request", "model"],
+    }  # fmt: skip
+    assert hookspecs.LEG_HOOKS == ("fetch", "preprocess", "predict", "postprocess")
+
+
+def test_the_public_functions_take_these_arguments() -> None:
+    def arguments(function: Callable[..., Any]) -> list[str]:
+        return list(inspect.signature(function).parameters)
+
+    assert arguments(Model) == ["config"]
+    assert arguments(ModelConfig) == ["name", "settings", "demo", "downloads"]
+    assert arguments(Request) == ["id", "model", "protocol", "headers", "deadline"]
+    assert arguments(liftwing_host.PublishedFile) == ["url", "name", "sha256", "size", "licence"]
+    assert arguments(liftwing_host.setting) == ["default", "env", "minimum", "maximum", "above", "help"]
+    assert arguments(liftwing_host.read_settings) == ["declared", "table", "environ", "where"]
+    assert arguments(LiftwingError) == ["message", "status"]
+
+
+def test_what_a_model_may_declare_has_these_defaults() -> None:
+    declared = ("files", "example", "idempotent", "accepts_raw", "fork_safe")
+    assert [getattr(Model, name) for name in declared] == [(), None, True, False, True]
+
+
+def test_every_error_has_its_status_and_one_root() -> None:
+    statuses = {name: getattr(errors, name).status for name in errors.__all__}
+    assert statuses == {
+        "ConfigurationError": 500, "DeadlineExceeded": 504, "ExplainerNotFound": 501, "HookFailed": 500,
+        "InferenceError": 500, "InvalidInput": 400, "LiftwingError": 500, "ModelFileMissing": 500,
+        "ModelNotFound": 404, "ModelNotReady": 503, "Overloaded": 503, "PayloadTooLarge": 413,
+        "PluginNotFound": 500, "WorkerDied": 500,
+    }  # fmt: skip
+    assert all(issubclass(getattr(errors, name), LiftwingError) for name in errors.__all__)
+
+
+def test_a_request_cannot_be_changed() -> None:
+    request = Request("id", "model")
+    with pytest.raises(AttributeError):
+        request.id = "other"  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        request.headers["x"] = "y"  # type: ignore[index]
+    assert request.remaining() == float("inf")
+
+
+# Mistakes in the class style
+
+
+@pytest.mark.parametrize(
+    ("wrong", "meant"), [("pre_process", "preprocess"), ("preproces", "preprocess"), ("predct", "predict")]
+)
+def test_a_misspelt_method_is_an_error_that_names_the_hook(wrong: str, meant: str) -> None:
+    with pytest.raises(TypeError) as error:
+        type("Mine", (Model,), {wrong: lambda self: None})
+    assert str(error.value).startswith(f"Mine.{wrong} is not a hook; did you mean {meant}? ")
+
+
+def test_methods_of_the_authors_own_are_left_alone() -> None:
+    class Mine(Model):
+        def _predct(self) -> None: ...
+
+        def score(self) -> None: ...
+
+        def predict(self) -> int:
+            return 1
+
+    assert Mine(ModelConfig("mine")).predict() == 1
+    assert Mine(ModelConfig("mine")).name == "mine"
+
+
+@pytest.mark.parametrize("wrap", [staticmethod, classmethod])
+def test_a_hook_that_is_no_plain_method_is_an_error(wrap: Any) -> None:
+    with pytest.raises(
+        TypeError, match=f"Mine.predict: a hook must be a plain method, not a {wrap.__name__}"
+    ):
+        type("Mine", (Model,), {"predict": wrap(lambda *_: None)})
+
+
+# Mistakes that are found when a model is loaded
+
+CLASS = "from liftwing_host import Model\nclass M(Model):\n    "
+MODULE = "from liftwing_host import hookimpl\n@hookimpl\n"
+MISTAKES = {
+    "class-argument": (CLASS + "def predict(self, featurs): ...", "{'featurs'}"),
+    "class-fetch": (CLASS + "def fetch(self): ...\n    def predict(self): ...", "fetch must be `async def`"),
+    "class-no-predict": (CLASS + "def preprocess(self): ...", "the plugin has no predict hook"),
+    "class-spelling": (CLASS + "def pre_process(self): ...", "did you mean preprocess?"),
+    "class-async-load": (CLASS + "async def load(self): ...\n    def predict(self): ...", "load must be a plain function"),
+    "no-model": ("class M: ...", "is neither a class derived from liftwing_host.Model nor a module"),
+    "module-argument": (MODULE + "def predict(featurs): ...", "{'featurs'}"),
+    "module-spelling": (MODULE + "def predct(features): ...", "predct"),
+    "module-fetch": (MODULE + "def fetch(): ...\n@hookimpl\ndef predict(): ...", "fetch must be `async def`"),
+    "module-no-predict": (MODULE + "def preprocess(): ...", "the plugin has no predict hook"),
+    "module-unmarked": ("def predict(features): ...", "the plugin has no predict hook"),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def mistaken(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """One host with all the mistakes, and a model that is well."""
+    code = {name.replace("-", "_"): source for name, (source, _) in MISTAKES.items()}
+    code["well"] = MODULE + "def predict(features, scale=2): return features * scale"
+    models = {
+        name: name.replace("-", "_") + ("" if name.startswith("module") else ":M") for name in MISTAKES
+    } | {"well": "well"}
+    folder = install(tmp_path_factory.mktemp("site"), "liftwing-plugin-mistaken", models=models, code=code)
+    host = LiveHost([*models], wait=False, environ=path_with(folder), arguments=["--workers", "1"])
+    host.wait_for(lambda: "well (liftwing-plugin-mistaken 1.0) is ready" in host.log, "the report")
+    yield host
+    host.stop()
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_in_a_plugin_is_told_and_its_model_is_503(mistaken: LiveHost, name: str) -> None:
+    told = mistaken.log.partition(f"{name} (liftwing-plugin-mistaken 1.0) is NOT READY: ")[2]
+    told = re.split(r"^\d{4}-\d\d-\d\d ", told, maxsplit=1, flags=re.MULTILINE)[0]
+    assert MISTAKES[name][1] in told
+    assert not re.search(r"Plugin '\d+'", told), "an address in memory tells nobody anything"
+    assert ("Traceback" in told) == (name == "class-spelling"), (
+        "that one is Python's own, of the class statement"
+    )
+    assert mistaken.get(f"/v1/models/{name}").status == 503
+
+
+def test_a_mistake_harms_no_other_model_of_the_plugin(mistaken: LiveHost) -> None:
+    assert mistaken.predict(4, "well") == 8
+    assert "was never awaited" not in mistaken.log
+
+
+# The module style
+
+
+def test_a_module_of_functions_is_served_like_a_class(liftwing: Any) -> None:
+    host = liftwing("functions", settings={"factor": 5}, arguments=["--workers", "1"])
+    assert host.predict({"number": 3}) == {"functions": 15}
+
+
+@pytest.mark.parametrize("workers", ["1", "0"])
+def test_a_modules_settings_come_from_the_environment_too(liftwing: Any, workers: str) -> None:
+    host = liftwing("functions", environ={"ZOO_FACTOR": "7"}, arguments=["--workers", workers])
+    assert host.predict({"number": 3}) == {"functions": 21}
+
+
+def test_the_api_imports_nothing_but_pluggy_and_the_standard_library() -> None:
+    code = "import sys; before = set(sys.modules); import liftwing_host; print(*(set(sys.modules) - before))"
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    top = {name.partition(".")[0] for name in found} - set(sys.stdlib_module_names)
+    assert top == {"liftwing_host", "pluggy"}

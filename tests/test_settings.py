@@ -1,0 +1,290 @@
+"""What the operator may set, where, and what is said when it is wrong."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from liftwing_host import read_settings, setting
+from liftwing_host.errors import ConfigurationError
+from liftwing_host.server.settings import HostSettings, Settings, read
+
+
+@pytest.fixture(autouse=True)
+def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith("LIFTWING_"):
+            monkeypatch.delenv(name)
+
+
+def from_file(tmp_path: Path, text: str, flags: Mapping[str, Any] | None = None) -> Settings:
+    path = tmp_path / "liftwing.toml"
+    path.write_text(text)
+    return read(flags or {}, (), path)
+
+
+def told(tmp_path: Path, text: str) -> str:
+    """What is said about a file that is wrong, without the file's name, which begins it."""
+    with pytest.raises(ConfigurationError) as error:
+        from_file(tmp_path, text)
+    assert error.value.message.startswith(str(tmp_path / "liftwing.toml"))
+    return error.value.message.removeprefix(str(tmp_path / "liftwing.toml"))
+
+
+# The host's own
+
+
+def test_nobody_has_to_set_anything() -> None:
+    host = read({}).host
+    assert (host.port, host.workers, host.timeout, host.max_body_size) == (8080, None, 60.0, 100 << 20)
+    assert (host.expose_errors, host.log_level, host.queue_size) == (False, "info", 128)
+
+
+def test_flags_win_over_the_environment_which_wins_over_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "port = 1\nworkers = 1\ntimeout = 1\n"
+    monkeypatch.setenv("LIFTWING_WORKERS", "2")
+    monkeypatch.setenv("LIFTWING_TIMEOUT", "2")
+    host = from_file(tmp_path, text, {"timeout": 3.0, "port": None}).host
+    assert (host.port, host.workers, host.timeout) == (1, 2, 3.0)
+
+
+def test_zero_and_false_are_values_like_any_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIFTWING_WORKERS", "0")
+    monkeypatch.setenv("LIFTWING_DEMO", "false")
+    host = from_file(tmp_path, "workers = 3\ndemo = true\nport = 5", {"port": 0}).host
+    assert (host.workers, host.demo, host.port) == (0, False, 0)
+
+
+def test_an_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIFTWING_PORT", "")
+    monkeypatch.setenv("LIFTWING_CONFIG", "")
+    monkeypatch.setenv("LIFTWING_MODELS", "")
+    assert (read({}).host.port, read({}).models) == (8080, ())
+
+
+def test_every_setting_of_the_host_has_a_variable_of_its_own() -> None:
+    for each in fields(HostSettings):
+        assert each.metadata["env"] == f"LIFTWING_{each.name.upper()}"
+
+
+def test_a_variable_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.toml").write_text("port = 7")
+    monkeypatch.setenv("LIFTWING_CONFIG", str(tmp_path / "a.toml"))
+    assert read({}).host.port == 7
+
+
+def test_models_are_named_by_flags_or_a_variable_or_the_tables_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "[models.b]\n[models.a]\n"
+    assert from_file(tmp_path, text).models == ("b", "a")
+    monkeypatch.setenv("LIFTWING_MODELS", "x, y z,x")
+    assert from_file(tmp_path, text).models == ("x", "y", "z")
+    assert read({}, ("p", "q", "p"), tmp_path / "liftwing.toml").models == ("p", "q")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("PORT", "70000", "a whole number of at least 0 and at most 65535 (0 takes a free one)"),
+        (
+            "WORKERS",
+            "-1",
+            "a whole number of at least 0 (compute workers of each plugin; 0: one process for all)",
+        ),
+        (
+            "WORKERS",
+            "two",
+            "a whole number of at least 0 (compute workers of each plugin; 0: one process for all)",
+        ),
+        ("TIMEOUT", "0", "a number greater than 0 (seconds that a request may take)"),
+        ("TIMEOUT", "nan", "a number greater than 0 (seconds that a request may take)"),
+        ("LOG_LEVEL", "loud", "one of 'debug', 'info', 'warning', 'error'"),
+        ("DEMO", "maybe", "true or false (serve the demo models that plugins bring)"),
+    ],
+)
+def test_a_wrong_variable_is_named_with_its_value_and_what_is_allowed(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, allowed: str
+) -> None:
+    monkeypatch.setenv(f"LIFTWING_{name}", value)
+    with pytest.raises(ConfigurationError) as error:
+        read({})
+    assert error.value.message == f"LIFTWING_{name}={value!r} is not allowed: expected {allowed}."
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("prot = 1", ": unknown key 'prot'. Did you mean 'port'?"),
+        ("[plugins.zoo]\nworkrs = 1", ": [plugins.zoo]: unknown key 'workrs'. Did you mean 'workers'?"),
+        ("port = '80'", " port='80' is not allowed: expected a whole number of at least 0 and at most 65535"),
+        ("port = 80.0", " port=80.0 is not allowed: expected a whole number"),
+        ("workers = true", " workers=True is not allowed: expected a whole number"),
+        ("demo = 1", " demo=1 is not allowed: expected true or false"),
+        (
+            "[models.a]\ntimeout = 0",
+            ": [models.a] timeout=0 is not allowed: expected a number greater than 0",
+        ),
+        ("models = 1", ": models must be a table of tables, such as [models.NAME]."),
+        ("[models]\na = 1", ": models must be a table of tables, such as [models.NAME]."),
+        ("plugins = []", ": plugins must be a table of tables, such as [plugins.NAME]."),
+        ("port = ", " is not a TOML file: Invalid value (at end of document)."),
+        ("port = 1\nLIFTWING_PORT = 2", ": 'LIFTWING_PORT' and 'port' are the same setting; keep one"),
+    ],
+)
+def test_what_is_wrong_in_the_file_is_named_with_its_place(tmp_path: Path, text: str, message: str) -> None:
+    assert told(tmp_path, text).startswith(message)
+
+
+def test_an_unknown_key_without_a_near_one_lists_the_known_ones(tmp_path: Path) -> None:
+    assert told(tmp_path, "zzzzzz = 1").startswith(
+        ": unknown key 'zzzzzz'. Known keys: port, address, workers,"
+    )
+
+
+def test_a_file_that_is_not_there_or_no_text_is_an_error_that_names_it(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError) as error:
+        read({}, (), tmp_path / "nope.toml")
+    assert error.value.message == (
+        f"Cannot read the configuration file {tmp_path / 'nope.toml'}: No such file or directory."
+    )
+    with pytest.raises(ConfigurationError, match="Is a directory"):
+        read({}, (), tmp_path)
+    (tmp_path / "latin.toml").write_bytes(b"address = '\xe9'")
+    with pytest.raises(ConfigurationError, match="is not a TOML file"):
+        read({}, (), tmp_path / "latin.toml")
+
+
+def test_a_models_settings_stand_where_they_are_set_and_are_the_hosts_elsewhere(tmp_path: Path) -> None:
+    settings = from_file(
+        tmp_path, "timeout = 9\nexpose_errors = true\n[models.a]\ntimeout = 1\nexpose_errors = false"
+    )
+    assert (settings.of_model("a").timeout, settings.of_model("a").expose_errors) == (1.0, False)
+    assert (settings.of_model("b").timeout, settings.of_model("b").expose_errors) == (9.0, True)
+    assert (settings.of_model("b").queue_size, settings.of_model("b").idempotent) == (128, None)
+
+
+def test_the_rest_of_a_models_table_is_the_plugins(tmp_path: Path) -> None:
+    settings = from_file(tmp_path, "[models.a]\ntimeout = 1\nweight = 2\nWIKI_URL = 'x'")
+    assert settings.model_tables == {"a": {"weight": 2, "WIKI_URL": "x"}}
+
+
+def test_a_plugins_workers_win_over_the_hosts(tmp_path: Path) -> None:
+    settings = from_file(
+        tmp_path, "workers = 3\n[plugins.a]\nworkers = 0\n[plugins.liftwing-plugin-b]\nworkers = 1"
+    )
+    assert [settings.workers_of(f"liftwing-plugin-{name}", 9) for name in "abc"] == [0, 1, 3]
+    assert read({}).workers_of("liftwing-plugin-a", 9) == 9
+
+
+# A plugin's own
+
+
+@dataclass(frozen=True)
+class Everything:
+    text: str = setting("t")
+    number: int = setting(1, env="THE_NUMBER", minimum=0, maximum=9)
+    ratio: float = setting(0.5, above=0)
+    switch: bool = setting(False)
+    path: Path = setting(Path("/x"))
+    mode: Literal["fast", 2] = setting("fast")
+    maybe: int | None = setting(None)
+    either: int | str = setting("e")
+    made: str = field(default_factory=lambda: "made")
+
+
+@dataclass(frozen=True)
+class Needs:
+    key: str = setting(env="THE_KEY", help="the key of the wiki")
+
+
+def test_the_table_wins_over_the_environment_which_wins_over_the_default() -> None:
+    environ = {"TEXT": "from environ", "THE_NUMBER": "2"}
+    values = read_settings(Everything, table={"text": "from table"}, environ=environ)
+    assert (values.text, values.number, values.ratio, values.made) == ("from table", 2, 0.5, "made")
+    assert read_settings(Everything, table={"THE_NUMBER": 3}, environ=environ).number == 3
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "value"),
+    [
+        ("TEXT", "0", "0"), ("THE_NUMBER", "9", 9), ("RATIO", "2", 2.0), ("RATIO", "1e-3", 0.001),
+        ("SWITCH", "Yes", True), ("SWITCH", "0", False), ("PATH", "~/m", Path("~/m").expanduser()),
+        ("MODE", "fast", "fast"), ("MODE", "2", 2), ("MAYBE", "-3", -3), ("EITHER", "4", 4), ("EITHER", "a", "a"),
+    ],
+)  # fmt: skip
+def test_a_variable_is_read_as_its_type(variable: str, text: str, value: object) -> None:
+    values = vars(read_settings(Everything, environ={variable: text}))
+    assert value in values.values()
+    assert type(value) in {type(found) for found in values.values() if found == value}
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (
+            {"number": 10},
+            "[models.m] number=10 is not allowed: expected a whole number of at least 0 and at most 9.",
+        ),
+        ({"number": "1"}, "[models.m] number='1' is not allowed"),
+        ({"number": True}, "[models.m] number=True is not allowed"),
+        ({"ratio": 0}, "[models.m] ratio=0 is not allowed: expected a number greater than 0."),
+        ({"ratio": float("inf")}, "[models.m] ratio=inf is not allowed"),
+        ({"switch": "true"}, "[models.m] switch='true' is not allowed: expected true or false."),
+        ({"path": 1}, "[models.m] path=1 is not allowed: expected a path."),
+        ({"mode": "slow"}, "[models.m] mode='slow' is not allowed: expected one of 'fast', 2."),
+        ({"text": 1}, "[models.m] text=1 is not allowed: expected a text."),
+        ({"txt": 1}, "[models.m]: unknown key 'txt'. Did you mean 'text'?"),
+        ({"text": "a", "TEXT": "b"}, "[models.m]: 'TEXT' and 'text' are the same setting; keep one"),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_is_allowed(table: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigurationError) as error:
+        read_settings(Everything, table=table, where="[models.m]")
+    assert error.value.message.startswith(message)
+
+
+def test_a_required_setting_that_nobody_set_is_asked_for_by_both_its_names() -> None:
+    with pytest.raises(ConfigurationError) as error:
+        read_settings(Needs, where="[models.m]")
+    assert error.value.message == (
+        "THE_KEY is not set. Set it in the environment, or key in [models.m]: a text (the key of the wiki)."
+    )
+    assert read_settings(Needs, environ={"THE_KEY": "k"}).key == "k"
+
+
+# End to end
+
+
+def test_a_plugin_gets_its_settings_from_file_and_environment(liftwing: Any) -> None:
+    table = {"mode": "exact", "limit": 3, "strict": True, "path": "/models"}
+    host = liftwing("tuned", settings=table, environ={"ZOO_WEIGHT": "2.5", "MODE": "fast", "LIMIT": "9"})
+    assert host.predict({}) == {
+        "weight": "2.5", "mode": "exact", "limit": "3", "strict": "True", "path": "/models",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "message"),
+    [
+        ("tuned", {"environ": {"ZOO_WEIGHT": "0"}}, "ZOO_WEIGHT='0' is not allowed: expected a number greater than 0 (kg)."),
+        ("tuned", {"settings": {"wight": 1}}, "[models.tuned]: unknown key 'wight'. Did you mean 'weight'?"),
+        ("echo", {"settings": {"weight": 1}}, "[models.echo]: unknown key 'weight': the model declares no settings"),
+    ],
+)  # fmt: skip
+def test_a_plugins_wrong_setting_is_told_in_the_log_without_a_traceback(
+    liftwing: Any, model: str, options: dict[str, Any], message: str
+) -> None:
+    host = liftwing(model, "slow", wait=False, **options)
+    host.wait_for(
+        lambda: f"{model} (liftwing-plugin-zoo 1.0) is NOT READY: {message}\n" in host.log, "the log"
+    )
+    assert "Traceback" not in host.log
+    host.wait_for(lambda: host.ready("slow"), "the other model")
