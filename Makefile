@@ -12,7 +12,7 @@ PLUGINS := $(wildcard plugins/*)
 PROJECTS := pyproject.toml $(PLUGINS:%=%/pyproject.toml)
 CHECKED := .
 
-.PHONY: serve test check format mediawiki clean
+.PHONY: serve test check format bench mediawiki clean
 
 serve: $(VENV)/.installed
 	$(BIN)/liftwing-host serve --demo --model $(MODEL) --port $(PORT)
@@ -33,6 +33,10 @@ format: $(VENV)/.tested
 	$(BIN)/ruff check --fix $(CHECKED)
 	$(BIN)/ruff format $(CHECKED)
 
+# Beside the peers, each in its own environment; about 25 minutes. See tests/benchmarks/README.md.
+bench: $(VENV)/.tested
+	$(BIN)/python tests/benchmarks/bench.py $(BENCH)
+
 # A real MediaWiki, for trying the outlink plugin by hand against a wiki of one's own.
 mediawiki: $(VENV)/.tested
 	tests/mediawiki/install.sh
@@ -43,8 +47,10 @@ clean:
 
 # Debian splits the part of venv that brings pip into a package of its own; pip itself can stand in for it.
 $(BIN)/python:
-	$(PYTHON) -m venv $(VENV) 2>/dev/null || \
-	  { $(PYTHON) -m venv --clear --without-pip $(VENV) && $(PYTHON) -m pip --python $(BIN)/python install --quiet pip; }
+	@$(PYTHON) -m venv $(VENV) >/dev/null 2>&1 || \
+	  { $(PYTHON) -m venv --clear --without-pip $(VENV) && \
+	    $(PYTHON) -m pip --python $(BIN)/python install --quiet pip; } || \
+	  { rm -rf $(VENV); exit 1; }
 
 $(VENV)/.installed: $(BIN)/python $(PROJECTS)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e . $(PLUGINS:%=-e ./%)

@@ -114,7 +114,7 @@ def test_the_start_up_report_has_a_line_for_each_model_with_a_curl_that_works(
     host = liftwing("echo", "slow", arguments=["--workers", "2"])
     host.wait_for(lambda: host.log.count(" is ready: ") == 2, "the report")
     line = next(line for line in host.log.splitlines() if "echo (liftwing-plugin-zoo 1.0) is ready" in line)
-    assert re.search(r"loaded in \d+\.\d\d s, \d+ MiB, 2 workers; try: curl ", line)
+    assert re.search(r"loaded in \d+\.\d\d s, \d+ MiB, 2 workers; predict \(compute\); try: curl ", line)
     curl = line.partition("try: ")[2]
     done = subprocess.run(["bash", "-c", f"{curl} -s"], capture_output=True, text=True, check=True)
     assert done.stdout == '{"a":1}'

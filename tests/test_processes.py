@@ -184,7 +184,9 @@ def test_the_start_is_told_line_by_line_with_a_command_to_try(zoo_host: LiveHost
 
     zoo_host.wait_for(told, "the report")
     assert "loading stages (liftwing-plugin-zoo 1.0)" in zoo_host.log
-    assert f"MiB, 3 workers; try: curl localhost:{zoo_host.port}/v1/models/stages:predict -d " in zoo_host.log
+    legs = "fetch (async), then preprocess + predict (compute), then postprocess (async)"
+    curl = f"curl localhost:{zoo_host.port}/v1/models/stages:predict -d "
+    assert f"MiB, 3 workers; {legs}; try: {curl}" in zoo_host.log
 
 
 def test_the_workers_do_nothing_while_nobody_asks(zoo_host: LiveHost) -> None:

@@ -35,6 +35,7 @@ def test_the_hooks_take_these_arguments() -> None:
     assert taken == {
         "load": ["config"], "start": ["model"], "stop": ["model"],
         "fetch": ["payload", "request", "model"], "preprocess": ["payload", "request", "model"],
+        "predict_batch": ["features", "requests", "model"],
         "predict": ["features", "request", "model"], "postprocess": ["prediction", "request", "model"],
     }  # fmt: skip
     assert hookspecs.LEG_HOOKS == ("fetch", "preprocess", "predict", "postprocess")

@@ -53,7 +53,7 @@ def test_the_configuration_of_the_readme_is_accepted(tmp_path: Path) -> None:
     path.write_text(block("toml", "[plugins.outlink]"))
     read = settings.read({}, config=path)
     assert read.models == ("outlink-topic-model",)
-    assert read.workers_of("liftwing-plugin-outlink", default=1) == 4
+    assert read.of_plugin("liftwing-plugin-outlink", default_workers=1).workers == 4
     assert read.model_tables["outlink-topic-model"] == {"wiki_url": "https://en.wikipedia.org"}
 
 

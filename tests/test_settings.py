@@ -69,9 +69,13 @@ def test_an_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) ->
     assert (read({}).host.port, read({}).models) == (8080, ())
 
 
+LIFT_WINGS = ("asyncio_use_process_pool", "asyncio_aux_workers", "preprocess_mp", "inference_mp")
+
+
 def test_every_setting_of_the_host_has_a_variable_of_its_own() -> None:
     for each in fields(HostSettings):
-        assert each.metadata["env"] == f"LIFTWING_{each.name.upper()}"
+        own = f"LIFTWING_{each.name.upper()}"
+        assert each.metadata["env"] == (each.name.upper() if each.name in LIFT_WINGS else own)
 
 
 def test_a_variable_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,7 +149,7 @@ def test_what_is_wrong_in_the_file_is_named_with_its_place(tmp_path: Path, text:
 
 def test_an_unknown_key_without_a_near_one_lists_the_known_ones(tmp_path: Path) -> None:
     assert told(tmp_path, "zzzzzz = 1").startswith(
-        ": unknown key 'zzzzzz'. Known keys: port, address, workers,"
+        ": unknown key 'zzzzzz'. Known keys: port, address, http, workers,"
     )
 
 
@@ -180,8 +184,8 @@ def test_a_plugins_workers_win_over_the_hosts(tmp_path: Path) -> None:
     settings = from_file(
         tmp_path, "workers = 3\n[plugins.a]\nworkers = 0\n[plugins.liftwing-plugin-b]\nworkers = 1"
     )
-    assert [settings.workers_of(f"liftwing-plugin-{name}", 9) for name in "abc"] == [0, 1, 3]
-    assert read({}).workers_of("liftwing-plugin-a", 9) == 9
+    assert [settings.of_plugin(f"liftwing-plugin-{name}", 9).workers for name in "abc"] == [0, 1, 3]
+    assert read({}).of_plugin("liftwing-plugin-a", 9).workers == 9
 
 
 # A plugin's own

@@ -94,6 +94,25 @@ def predict(features: Any, request: Request, model: Any) -> Any:
 
 
 @hookspec(firstresult=True)
+def predict_batch(  # type: ignore[empty-body]
+    features: list[Any], requests: list[Request], model: Any
+) -> list[Any]:
+    """Ask the model for several requests at once. May stand beside a `def predict`, which must exist as well.
+
+    Whatever waits when a compute worker falls free comes in one batch, up to the model's `max_batch_size`; nothing
+    ever waits for a batch to fill. If it raises, `predict` is asked for each request alone, so that a request that
+    cannot be answered fails alone.
+
+    Args:
+        features: What `preprocess` gave for each request.
+        requests: The requests, in the same order.
+
+    Returns:
+        The predictions, as many and in the same order.
+    """
+
+
+@hookspec(firstresult=True)
 def postprocess(prediction: Any, request: Request, model: Any) -> Any:
     """Turn the prediction into the response.
 

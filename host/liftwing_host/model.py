@@ -13,7 +13,7 @@ from .hookspecs import LEG_HOOKS, hookimpl
 
 __all__ = ["Model", "ModelConfig", "PublishedFile"]
 
-_HOOKS = ("load", "start", "stop", *LEG_HOOKS)
+_HOOKS = ("load", "start", "stop", "predict_batch", *LEG_HOOKS)
 _LOOKS_LIKE = 0.9
 
 
@@ -72,6 +72,7 @@ class Model:
         files: The published files that ``liftwing-host download`` fetches.
         example: A payload that a newcomer can try; the start-up report shows it.
         idempotent: Whether a request may be run once more when the worker that ran it died.
+        max_batch_size: The most requests that `predict_batch` gets at once, where there is one.
         accepts_raw: Whether the payload is the request's body as bytes, instead of decoded JSON.
         fork_safe: Whether workers may be forked after `load`. False makes each worker load for itself.
     """
@@ -79,6 +80,7 @@ class Model:
     files: ClassVar[tuple[PublishedFile, ...]] = ()
     example: ClassVar[Any] = None
     idempotent: ClassVar[bool] = True
+    max_batch_size: ClassVar[int] = 32
     accepts_raw: ClassVar[bool] = False
     fork_safe: ClassVar[bool] = True
 

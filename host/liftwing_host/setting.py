@@ -30,7 +30,16 @@ from .errors import ConfigurationError
 
 __all__ = ["HOST_KEYS", "read_settings", "setting"]
 
-HOST_KEYS = ("timeout", "queue_size", "expose_errors", "idempotent")
+HOST_KEYS = (
+    "timeout",
+    "queue_size",
+    "expose_errors",
+    "idempotent",
+    "max_batch_size",
+    "asyncio_use_process_pool",
+    "preprocess_mp",
+    "inference_mp",
+)
 """The host's own keys in ``[models.NAME]``, which no plugin's setting can have for its name."""
 
 T = TypeVar("T")

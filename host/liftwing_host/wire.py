@@ -14,14 +14,15 @@ Every head has a ``kind``. The conversations, in the order in which they begin::
       │ init   version, models, log_level, …  ─────────→ │
       │ ←──── loaded   model, seconds, … or error        │  once for each model
       │ ←──── ready    version, pid, fork_safe           │
-      │ fork   number, role, + a socket (SCM_RIGHTS) ──→ │  once for each worker
-      │ ←──── forked   number, role, pid                 │
+      │ fork   role, slot, … + a socket (SCM_RIGHTS) ──→ │  once for each worker
+      │ ←──── forked   slot, role, pid                   │
       │ kill   pid  ───────────────────────────────────→ │
       │ ←──── exited   pid, status                       │  it alone may reap its children
 
     host                                             worker
       │ ←──── hello    version, pid  or  error           │  after its `start` hooks
       │ call   id, model, leg, request  + body ────────→ │
+      │        more: so many calls of this batch follow  │
       │ cancel id  ────────────────────────────────────→ │  async worker only
       │ ←──── answer   id, status, …  + body             │  exactly one for each call, cancelled or not
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .served_model import Leg
     from .worker import Worker
 
 __all__ = ["Answer", "Call"]
@@ -36,52 +37,57 @@ class Answer:
 class Call:
     """A leg that waits, runs, or is answered.
 
-    Attributes:
+    Args:
         model: The name of the model.
-        head: The head of the message to the worker.
-        body: Its body.
+        leg: The leg.
+        number: The leg's number.
+        request: What the worker is told of the request.
+        body: What the leg begins with.
+        deadline: The moment, on the event loop's clock, at which the request's time is over.
+        timeout: How many seconds the request had in all.
+
+    Attributes:
         hooks: The hooks of the leg.
+        batch_size: How many calls may be run as one batch with it, itself included.
+        head: The head of the message to the worker.
         answered: The answer, or the error that stands for it.
         worker: The process that runs it, once one does.
         deaths: How many workers died running it.
-        deadline: The moment, on the event loop's clock, at which the request's time is over.
-        timeout: How many seconds the request had in all.
-        guard: What ends the worker if it has not answered long after that.
+        guard: What ends the worker if it has not answered long after the deadline.
     """
 
     __slots__ = (
-        "answered",
-        "body",
-        "deadline",
-        "deaths",
-        "guard",
-        "head",
-        "hooks",
-        "id",
-        "model",
-        "timeout",
-        "worker",
-    )
+        "answered", "batch_size", "body", "deadline", "deaths", "guard", "head", "hooks", "id", "model", "number",
+        "timeout", "worker",
+    )  # fmt: skip
 
     def __init__(
         self,
-        head: dict[str, Any],
+        model: str,
+        leg: Leg,
+        number: int,
+        request: dict[str, Any],
         body: bytes | bytearray,
-        hooks: tuple[str, ...],
         deadline: float,
         timeout: float,
     ) -> None:
         self.id = next(_ids)
-        self.model: str = head["model"]
-        self.head = head | {"kind": "call", "id": self.id}
+        self.model = model
+        self.number = number
+        self.hooks = leg.hooks
+        self.batch_size = leg.batch_size
+        self.head = {"kind": "call", "id": self.id, "model": model, "leg": number, "request": request}
         self.body = body
-        self.hooks = hooks
+        self.deadline = deadline
+        self.timeout = timeout
         self.answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self.worker: Worker | None = None
         self.deaths = 0
-        self.deadline = deadline
-        self.timeout = timeout
         self.guard: asyncio.TimerHandle | None = None
+
+    def goes_with(self, other: Call) -> bool:
+        """Whether both can be run in one batch."""
+        return self.model == other.model and self.number == other.number and not self.deaths
 
     def fail(self, error: Exception) -> None:
         """Let it end with an error, if it has not ended yet."""

@@ -15,6 +15,7 @@ from .settings import LogLevel
 
 if TYPE_CHECKING:
     from .discovery import Catalogue, Offer
+    from .settings import Settings
 
 __all__ = ["main"]
 
@@ -78,23 +79,29 @@ def main() -> None:
     type=int,
     help="Compute workers of each plugin; 0 runs all in one process.  [default: the CPUs]",
 )
+@click.option("--reload", is_flag=True, default=None, help="Load plugins anew when their files change.")
+@click.option("--dev", is_flag=True, default=None, help="Find mistakes of plugins, at a price.")
 @click.option("--timeout", type=float, help="Seconds that a request may take.  [default: 60]")
 @click.option(
     "--drain-delay", type=float, help="Seconds of not being ready before the port is closed.  [default: 0]"
 )
+@click.option("--http", type=click.Choice(["llhttp", "tornado"]), help="What parses HTTP.  [default: llhttp]")
 @click.option(
     "--log-level", type=click.Choice(get_args(LogLevel), case_sensitive=False), help="[default: info]"
 )
 def serve(models: tuple[str, ...], config: Path | None, **flags: Any) -> None:
     """Serve models until SIGTERM or Ctrl-C."""
     from . import run, settings
-    from .discovery import discover
     from .report import make_reporter
 
-    try:
+    def read() -> tuple[settings.Settings, Catalogue]:
         wanted = settings.read(flags, models, config)
+        return wanted, _discover(wanted)
+
+    try:
+        wanted, catalogue = read()
         _log_to_stderr(wanted.host.log_level)
-        asyncio.run(run.serve(wanted, discover(), make_reporter()))
+        asyncio.run(run.serve(wanted, catalogue, make_reporter(), read))
     except ConfigurationError as error:
         raise _Wrong(error.message) from None
 
@@ -102,9 +109,7 @@ def serve(models: tuple[str, ...], config: Path | None, **flags: Any) -> None:
 @main.command()
 def models() -> None:
     """List the models that can be served, from metadata alone."""
-    from .discovery import discover
-
-    offers = _installed(discover())
+    offers = _installed()
     for offer in offers:
         click.echo(f"{offer.pattern}\t{offer.distribution} {offer.version}")
 
@@ -113,10 +118,9 @@ def models() -> None:
 def plugins() -> None:
     """List the installed plugins, their versions and models, and whether they can be imported."""
     from .describe import describe
-    from .discovery import discover
+    from .discovery import Catalogue
 
-    catalogue = discover()
-    _installed(catalogue)
+    catalogue = Catalogue(_installed())
     broken = False
     for (distribution, version), offers in catalogue.by_distribution().items():
         described = describe(offers)
@@ -141,24 +145,63 @@ def download(model: str, folder: Path | None, url: str | None, sha256: str | Non
     """Fetch the published files of MODEL."""
     from . import settings
     from .describe import describe
-    from .discovery import discover
     from .fetching import fetch_files
 
     try:
-        offer = discover().find(model)
+        wanted = settings.read({})
+        offer = _discover(wanted).find(model)
         described = describe([offer])[offer.name]
         if "error" in described:
             raise ConfigurationError(f"{offer.distribution} cannot be imported: {described['error']}")
-        target = folder or settings.downloads_of(settings.read({}).host.downloads, model)
+        target = folder or settings.downloads_of(wanted.host.downloads, model)
         fetch_files(model, described["files"], target, url, sha256)
     except ConfigurationError as error:
         raise _Wrong(error.message) from None
 
 
-def _installed(catalogue: Catalogue) -> list[Offer]:
-    if not catalogue.offers:
+@main.command(context_settings={"ignore_unknown_options": True})
+@click.option("--isolated", is_flag=True, required=True, help="Into an environment of its own.")
+@click.argument("plugin")
+@click.argument("pip_arguments", nargs=-1, type=click.UNPROCESSED)
+def install(plugin: str, pip_arguments: tuple[str, ...], isolated: bool) -> None:  # noqa: ARG001
+    """Install PLUGIN (a name or a path) into an environment of its own, where its dependencies meet no others.
+
+    What follows PLUGIN goes to pip. (Into the host's own environment, pip itself installs plugins.)
+    """
+    from . import settings
+    from .environments import install_isolated
+
+    try:
+        offers = install_isolated(plugin, settings.read({}).host.environments, pip_arguments)
+    except ConfigurationError as error:
+        raise _Wrong(error.message) from None
+    for offer in offers:
+        click.echo(
+            f"{offer.distribution} {offer.version} serves {offer.pattern}, in the environment of {offer.python}"
+        )
+
+
+def _discover(wanted: Settings) -> Catalogue:
+    from .discovery import discover
+    from .environments import isolated_offers, offers_of
+
+    chosen = {name: own.python for name, own in wanted.plugin_settings.items() if own.python is not None}
+    elsewhere = offers_of(chosen)
+    named = {offer.distribution for offer in elsewhere}
+    isolated = isolated_offers(wanted.host.environments)
+    return discover([*elsewhere, *(offer for offer in isolated if offer.distribution not in named)])
+
+
+def _installed() -> list[Offer]:
+    from . import settings
+
+    try:
+        offers = _discover(settings.read({})).offers
+    except ConfigurationError as error:
+        raise _Wrong(error.message) from None
+    if not offers:
         click.echo("No plugin is installed. Install one: pip install liftwing-plugin-NAME.", err=True)
-    return catalogue.offers
+    return offers
 
 
 class _Stderr(logging.StreamHandler):  # type: ignore[type-arg] # not generic at run time on Python 3.10

@@ -24,26 +24,31 @@ def describe(offers: Iterable[Offer]) -> dict[str, Head]:
     described: dict[str, Head] = {}
     for offer in offers:
         # One process for each: a plugin that dies while it is imported must not silence the others.
-        heads = _ask([offer])
+        heads = _ask(offer)
         died = {"error": "its process died while it was imported", "traceback": None}
         described[offer.name] = heads[0] if heads else died
     return described
 
 
-def _ask(offers: list[Offer]) -> list[Head]:
-    orders = [
-        {"name": offer.name, "entry_point": offer.entry_point, "table": {}, "demo": False, "downloads": ""}
-        for offer in offers
-    ]
-    init = {"kind": "init", "version": VERSION, "role": "describe", "number": 0, "models": orders}
+def _ask(offer: Offer) -> list[Head]:
+    order = {
+        "name": offer.name,
+        "entry_point": offer.entry_point,
+        "table": {},
+        "demo": False,
+        "downloads": "",
+    }
+    init = {"kind": "init", "version": VERSION, "role": "describe", "models": [order]}
     board, board_fd = HookBoard.create()
     host_end, child_end = socket.socketpair()
     with host_end:
         with child_end:
-            process = launch(sys.executable, child_end, board_fd, sys.stderr.fileno())
+            process = launch(offer.python or sys.executable, child_end, board_fd, sys.stderr.fileno())
         os.close(board_fd)
         board.close()
-        host_end.sendall(b"".join(frame(init | {"log_level": "WARNING", "path": host_path()})))
+        host_end.sendall(
+            b"".join(frame(init | {"log_level": "WARNING", "path": [] if offer.python else host_path()}))
+        )
         heads = _read_all(host_end)
     process.wait()
     return heads

@@ -35,6 +35,7 @@ class Offer:
         entry_point: Where the code is: ``module:attribute``.
         distribution: The distribution's name.
         version: The distribution's version.
+        python: The interpreter that has it installed; None: the host's own.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Offer:
     entry_point: str
     distribution: str
     version: str
+    python: str | None = None
 
     @property
     def pattern(self) -> str:
@@ -53,7 +55,9 @@ class Catalogue:
     """All offers of the installed distributions."""
 
     def __init__(self, offers: Iterable[Offer]) -> None:
-        self.offers = sorted(set(offers), key=lambda offer: (offer.distribution, offer.name))
+        self.offers = sorted(
+            set(offers), key=lambda offer: (offer.distribution, offer.name, offer.entry_point)
+        )
 
     def find(self, model: str) -> Offer:
         """The offer that serves a model.
@@ -95,9 +99,17 @@ class Catalogue:
         return text + " `liftwing-host models` lists what can be served here."
 
 
-def discover() -> Catalogue:
-    """Read the metadata of everything that is installed."""
-    return Catalogue([*_offers(MODELS, is_family=False), *_offers(FAMILIES, is_family=True)])
+def discover(elsewhere: Iterable[Offer] = ()) -> Catalogue:
+    """Read the metadata of everything that is installed.
+
+    Args:
+        elsewhere: What other interpreters offer (`environments`). It stands in for what the host's own offers
+            of the same distribution.
+    """
+    elsewhere = list(elsewhere)
+    replaced = {offer.distribution for offer in elsewhere}
+    own = [*_offers(MODELS, is_family=False), *_offers(FAMILIES, is_family=True)]
+    return Catalogue([*(offer for offer in own if offer.distribution not in replaced), *elsewhere])
 
 
 def _offers(group: str, *, is_family: bool) -> Iterable[Offer]:

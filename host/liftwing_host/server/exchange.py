@@ -1,7 +1,6 @@
-"""One HTTP request and its answer, over Tornado's HTTP server.
+"""One HTTP request and its answer, whichever parser reads the sockets.
 
-Tornado's `RequestHandler` costs more than the hop to a worker does, so requests are taken at the level below
-it: `HTTPMessageDelegate`, which Tornado documents for servers of this kind.
+Tornado's `RequestHandler` costs more than the hop to a worker does, so requests are taken at the level below it.
 """
 
 from __future__ import annotations
@@ -9,20 +8,30 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import os
 import re
 import time
-import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from http.client import responses as reasons
+from email.utils import formatdate
+from typing import Protocol
 
 import orjson
-from tornado import httputil
 
 from ..errors import LiftwingError, Overloaded, PayloadTooLarge
 from .host import Traffic
 
-__all__ = ["JSON", "ClientLeft", "Exchange", "Handler", "Response", "error_response", "json_response"]
+__all__ = [
+    "JSON",
+    "ClientLeft",
+    "Exchange",
+    "Handler",
+    "Headers",
+    "Response",
+    "Stream",
+    "error_response",
+    "json_response",
+]
 
 log = logging.getLogger("liftwing_host.http")
 
@@ -32,9 +41,24 @@ _READ_AND_DROP = 1 << 30
 """A body that is too large is read to its end before it is refused, up to this size, since most clients look
 for an answer only after they have sent all; what is larger has its connection closed."""
 
+Headers = dict[str, str]
+"""A client's headers, by lower-case name."""
+
 
 class ClientLeft(Exception):
     """The client closed its connection: nobody waits for the answer."""
+
+
+class Stream(Protocol):
+    """The connection that a request came over, as `llhttp` and `tornado_http` give it."""
+
+    def answer(
+        self, status: int, headers: Iterable[tuple[str, str]], body: bytes | bytearray, *, last: bool
+    ) -> None:
+        """Write the answer; `last` tells the client that the connection takes no further request."""
+
+    def end(self) -> None:
+        """Go on to the next request, or end the connection where the request has not arrived as a whole."""
 
 
 @dataclass(frozen=True)
@@ -57,18 +81,18 @@ class Response:
 Handler = Callable[["Exchange"], Response | Awaitable[Response]]
 
 
-def json_response(status: int, value: object, **headers: str) -> Response:
+def json_response(status: int, value: object) -> Response:
     """A response that the host itself makes."""
-    return Response(status, orjson.dumps(value), JSON, headers)
+    return Response(status, orjson.dumps(value))
 
 
 def error_response(error: LiftwingError) -> Response:
     """The one envelope of every error."""
     headers = {"Retry-After": str(error.retry_after)} if isinstance(error, Overloaded) else {}
-    return Response(error.http_status, orjson.dumps({"error": error.message}), JSON, headers)
+    return Response(error.http_status, orjson.dumps({"error": error.message}), headers=headers)
 
 
-class Exchange(httputil.HTTPMessageDelegate):
+class Exchange:
     """One request: its body as it arrives, then its handler, then the answer.
 
     Attributes:
@@ -76,31 +100,30 @@ class Exchange(httputil.HTTPMessageDelegate):
         headers: The client's headers, by lower-case name.
         body: The body, once it has arrived.
         id: The client's `x-request-id` where it is printable ASCII of at most 128 characters, or a new one.
+        answered: Whether the answer has been written.
     """
 
     def __init__(
         self,
-        request: httputil.HTTPServerRequest,
+        headers: Headers,
+        stream: Stream,
         handler: Handler,
         path_arguments: Mapping[str, str],
         traffic: Traffic,
         max_body_size: int,
     ) -> None:
         self.path_arguments = path_arguments
-        self.headers = {name.lower(): value for name, value in request.headers.get_all()}
+        self.headers = headers
         self.body: bytes = b""
-        given = self.headers.get("x-request-id", "")
-        self.id = given if _REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
-        assert request.connection is not None
-        self._connection = request.connection
+        given = headers.get("x-request-id", "")
+        self.id = given if _REQUEST_ID.fullmatch(given) else _new_id()
+        self.answered = False
+        self._stream = stream
         self._handler = handler
-        self._has_body = request.method != "HEAD"
         self._traffic = traffic
-        self._under_way = True
         self._limit = max_body_size
         self._chunks: list[bytes] = []
         self._size = 0
-        self._answered = False
         self._finished = False
         self._on_leave: Callable[[], None] | None = None
         self._task: asyncio.Task[None] | None = None
@@ -110,37 +133,35 @@ class Exchange(httputil.HTTPMessageDelegate):
         """Be told if the client closes its connection before it is answered."""
         self._on_leave = callback
 
-    # What Tornado calls, in this order
+    # What the stream calls, in this order
 
-    def headers_received(  # noqa: D102
-        self,
-        start_line: httputil.RequestStartLine | httputil.ResponseStartLine,  # noqa: ARG002
-        headers: httputil.HTTPHeaders,  # noqa: ARG002
-    ) -> None:
+    def headers_received(self) -> None:
+        """The body is about to come; one that says it is too large is refused before it is sent, if the client asks."""
         try:
             announced = int(self.headers.get("content-length", "0"))
         except ValueError:
-            return  # Tornado refuses it by itself.
+            return  # The parser refuses it by itself.
         if announced > self._limit:
             self._answer(error_response(PayloadTooLarge(self._limit)))
             if announced > _READ_AND_DROP or self.headers.get("expect", "").lower() == "100-continue":
                 self._finish()
 
-    def data_received(self, chunk: bytes) -> None:  # noqa: D102
+    def data_received(self, chunk: bytes) -> None:
+        """A part of the body."""
         self._size += len(chunk)
         if self._size <= self._limit:
             self._chunks.append(chunk)
-        elif not self._answered:
+        elif not self.answered:
             self._chunks.clear()
             self._answer(error_response(PayloadTooLarge(self._limit)))
 
-    def finish(self) -> None:  # noqa: D102
-        if self._answered:
+    def finish(self) -> None:
+        """The request is complete."""
+        if self.answered:
             self._finish()
             return
         self.body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
         self._chunks.clear()
-        self._connection.set_close_callback(self.on_connection_close)  # type: ignore[attr-defined]
         try:
             response = self._handler(self)
         except LiftwingError as error:
@@ -151,10 +172,13 @@ class Exchange(httputil.HTTPMessageDelegate):
         else:
             self._respond(response)
 
-    def on_connection_close(self) -> None:  # noqa: D102
-        self._answered = self._finished = True
+    def on_connection_close(self) -> None:
+        """The client has left."""
+        if self._finished:
+            return
+        self.answered = True
         self._chunks.clear()
-        self._over()
+        self._end()
         if self._on_leave is not None:
             self._on_leave()
 
@@ -176,45 +200,33 @@ class Exchange(httputil.HTTPMessageDelegate):
             )
 
     def _respond(self, response: Response) -> None:
-        if not self._answered:
+        if not self.answered:
             self._answer(response)
         self._finish()
 
     def _answer(self, response: Response) -> None:
-        self._answered = True
-        headers = httputil.HTTPHeaders()
+        self.answered = True
+        headers = [("Content-Length", str(len(response.body))), ("Date", _date()), ("X-Request-Id", self.id)]
         if response.content_type is not None:
-            headers.add("Content-Type", response.content_type)
-        headers.add("Content-Length", str(len(response.body)))
-        headers.add("Date", _date())
-        headers.add("X-Request-Id", self.id)
-        if self._traffic.closing:
-            headers.add("Connection", "close")
-        for name, value in response.headers.items():
-            headers.add(name, value)
-        start_line = httputil.ResponseStartLine(
-            "HTTP/1.1", response.status, reasons.get(response.status, "Unknown")
-        )
-        written = self._connection.write_headers(
-            start_line, headers, bytes(response.body) if self._has_body else b""
-        )
-        written.add_done_callback(self._written)
+            headers.append(("Content-Type", response.content_type))
+        headers.extend(response.headers.items())
+        self._stream.answer(response.status, headers, response.body, last=self._traffic.closing)
 
     def _finish(self) -> None:
         if not self._finished:
-            self._finished = True
-            self._connection.finish()
+            self._end()
+            self._stream.end()
 
-    def _written(self, written: asyncio.Future[None]) -> None:
-        # A client that has left meanwhile makes it fail; nobody needs to know.
-        if not written.cancelled():
-            written.exception()
-        self._over()
+    def _end(self) -> None:
+        self._finished = True
+        self._traffic.end()
 
-    def _over(self) -> None:
-        if self._under_way:
-            self._under_way = False
-            self._traffic.end()
+
+def _new_id() -> str:
+    """A random UUID (version 4), made four times as fast as by `uuid.uuid4`."""
+    digits = os.urandom(16).hex()
+    variant = "89ab"[int(digits[16], 16) & 3]
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
 _date_cache = (0, "")
@@ -225,5 +237,5 @@ def _date() -> str:
     global _date_cache  # noqa: PLW0603
     now = int(time.time())
     if _date_cache[0] != now:
-        _date_cache = (now, httputil.format_timestamp(now))
+        _date_cache = (now, formatdate(now, usegmt=True))
     return _date_cache[1]

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterable
 
 from ..errors import ModelNotFound
+from .pool import Pool
 from .served_model import ServedModel
 from .settings import HostSettings
 
@@ -42,17 +43,25 @@ class Host:
     """The models by name, and the state of the host as a whole.
 
     Attributes:
-        models: In the order in which the operator named them.
+        pools: One for each plugin.
+        models: By name, in the order in which the operator named them.
         settings: What holds for all of them.
         traffic: The requests that are under way.
         draining: Whether it has been told to end; then nothing is ready any more.
     """
 
-    def __init__(self, models: Iterable[ServedModel], settings: HostSettings) -> None:
-        self.models = {model.name: model for model in models}
+    def __init__(self, pools: Iterable[Pool], order: Iterable[str], settings: HostSettings) -> None:
+        self.pools = list(pools)
+        found = {model.name: model for pool in self.pools for model in pool.models}
+        self.models = {name: found[name] for name in order}
         self.settings = settings
         self.traffic = Traffic()
         self.draining = False
+
+    def put(self, fresh: Pool) -> None:
+        """Let a pool take the place of the one of the same plugin."""
+        self.pools = [pool for pool in self.pools if pool.name != fresh.name] + [fresh]
+        self.models.update({model.name: model for model in fresh.models})
 
     def model(self, name: str) -> ServedModel:
         """A model by name.

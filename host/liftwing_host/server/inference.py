@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 
-from ..errors import DeadlineExceeded, ExplainerNotFound, HookFailed, LiftwingError, ModelNotReady, Overloaded
+from ..errors import (
+    DeadlineExceeded,
+    ExplainerNotFound,
+    HookFailed,
+    InvalidInput,
+    LiftwingError,
+    ModelNotReady,
+    Overloaded,
+)
 from ..wire import CANCELLED
 from .call import Answer, Call
 from .exchange import ClientLeft, Exchange, Response
@@ -15,6 +24,9 @@ from .served_model import ServedModel
 __all__ = ["Inference"]
 
 log = logging.getLogger("liftwing_host.inference")
+
+TIMEOUT_HEADER = "x-request-timeout"
+"""The client's own limit, in seconds; it can shorten the operator's, not lengthen it."""
 
 _STEP = {"decode": "Reading the request", "encode": "Encoding the response"}
 
@@ -52,8 +64,7 @@ class _Passage:
         self._model = model
         self._exchange = exchange
         self._loop = asyncio.get_running_loop()
-        assert model.settings.timeout is not None
-        self._timeout = model.settings.timeout
+        self._timeout = _timeout(model, exchange)
         # The event loop's clock is time.monotonic, which is one for all processes of the machine.
         self._deadline = self._loop.time() + self._timeout
         self._number = 0
@@ -64,7 +75,8 @@ class _Passage:
         timer = self._loop.call_at(self._deadline, self._expire)
         self._exchange.on_client_left(self._leave)
         try:
-            return await self._legs()
+            with self._model.pool.passage():
+                return await self._legs()
         finally:
             timer.cancel()
 
@@ -79,8 +91,7 @@ class _Passage:
         head: dict[str, object] = {}
         for number, leg in enumerate(self._model.legs):
             self._number = number
-            call_head = {"model": self._model.name, "leg": number, "request": request}
-            self._call = Call(call_head, body, leg.hooks, self._deadline, self._timeout)
+            self._call = Call(self._model.name, leg, number, request, body, self._deadline, self._timeout)
             answer = await self._model.pool.run(self._call, leg)
             if self._expired:
                 # Its hook was cancelled; whatever it made of that, the time is over.
@@ -98,7 +109,7 @@ class _Passage:
             return
         self._expired = True
         waits = call.worker is None
-        hook = self._model.pool.hook_of(call, leg)
+        hook = self._model.pool.hook_of(call)
         self._model.pool.drop(call, leg)
         if waits or leg.kind == "compute":
             call.fail(self._too_late(hook))
@@ -130,3 +141,19 @@ class _Passage:
             f"{step} of model {name} failed; the log has the reason under request id {self._exchange.id}.",
             status=status,
         )
+
+
+def _timeout(model: ServedModel, exchange: Exchange) -> float:
+    """Seconds that a request may take: the model's, or less where the client asks for less."""
+    longest = model.settings.timeout
+    assert longest is not None
+    asked = exchange.headers.get(TIMEOUT_HEADER)
+    if asked is None:
+        return longest
+    try:
+        seconds = float(asked)
+    except ValueError:
+        seconds = math.nan
+    if not seconds > 0:
+        raise InvalidInput(f"Expected the header {TIMEOUT_HEADER} to be a number of seconds greater than 0.")
+    return min(longest, seconds)

@@ -19,7 +19,9 @@ _THREAD_LIMITS = (
 )
 
 
-def launch(python: str, child_end: socket.socket, board_fd: int, stderr_fd: int) -> subprocess.Popen[bytes]:
+def launch(
+    python: str, child_end: socket.socket, board_fd: int, stderr_fd: int, threads: int = 1
+) -> subprocess.Popen[bytes]:
     """Begin a child process.
 
     Args:
@@ -27,22 +29,23 @@ def launch(python: str, child_end: socket.socket, board_fd: int, stderr_fd: int)
         child_end: Its end of the socket pair. The caller closes it afterwards.
         board_fd: The file descriptor of the hook board.
         stderr_fd: Where its stdout and stderr go.
+        threads: How many threads its numeric libraries may use; 1 for a process that is to be forked.
     """
     fds = (child_end.fileno(), board_fd)
     return subprocess.Popen(  # noqa: S603 - the interpreter is the operator's choice
         [python, "-m", "liftwing_host.worker", *map(str, fds)],
         pass_fds=fds,
-        env=_environment(),
+        env=_environment(threads),
         stdin=subprocess.DEVNULL,
         stdout=stderr_fd,
         stderr=stderr_fd,
     )
 
 
-def _environment() -> dict[str, str]:
+def _environment(threads: int) -> dict[str, str]:
     # Numeric libraries start their threads when they are imported, and no process may be forked beside a
     # thread. What the operator sets stands: the template then sees the threads and is not forked.
-    environment = dict.fromkeys(_THREAD_LIMITS, "1")
+    environment = dict.fromkeys(_THREAD_LIMITS, str(threads))
     environment.update(os.environ)
     environment["PYTHONUNBUFFERED"] = "1"
     # `python -m` would put the current folder first: a file in it could stand in for any module.

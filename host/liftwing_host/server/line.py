@@ -15,6 +15,9 @@ class Line:
     """First come, first served, by whichever process has room at that moment.
 
     So nothing waits while a process idles, and a heavy call holds up only the process that runs it.
+
+    Attributes:
+        workers: The processes that serve.
     """
 
     def __init__(self) -> None:
@@ -37,7 +40,7 @@ class Line:
         while self._with_room:
             worker = self._with_room[-1]
             if worker.room > 0:
-                worker.give(call)
+                worker.give([call])
             if worker.room <= 0:
                 self._with_room.pop()
             if call.worker is worker:
@@ -57,14 +60,9 @@ class Line:
     def has_room(self, worker: Worker) -> None:
         """A process has become able to take calls: a new one, or one that has answered."""
         while worker.room > 0 and self._waiting:
-            worker.give(self._next())
+            worker.give(self._next_batch() if worker.role == "compute" else [self._next()])
         if worker.room > 0 and worker not in self._with_room:
             self._with_room.append(worker)
-
-    def _next(self) -> Call:
-        call = self._waiting.popleft()
-        self._waiting_of[call.model] -= 1
-        return call
 
     def add(self, worker: Worker) -> None:
         """A process that has said hello."""
@@ -72,7 +70,7 @@ class Line:
         self.has_room(worker)
 
     def remove(self, worker: Worker) -> None:
-        """A process that has died, or is about to be let go."""
+        """A process that has died, or gets no more calls."""
         if worker in self.workers:
             self.workers.remove(worker)
         if worker in self._with_room:
@@ -83,3 +81,20 @@ class Line:
         while self._waiting:
             call = self._next()
             call.fail(reason(call))
+
+    def _next(self) -> Call:
+        call = self._waiting.popleft()
+        self._waiting_of[call.model] -= 1
+        return call
+
+    def _next_batch(self) -> list[Call]:
+        """The call at the head of the line, and what waits behind it that can be run with it."""
+        first = self._next()
+        batch = [first]
+        # What has already cost a worker its life runs alone, so as not to take others with it.
+        if first.batch_size > 1 and not first.deaths:
+            batch += [call for call in self._waiting if call.goes_with(first)][: first.batch_size - 1]
+            for call in batch[1:]:
+                self._waiting.remove(call)
+                self._waiting_of[call.model] -= 1
+        return batch

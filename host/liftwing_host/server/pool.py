@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from ..errors import ConfigurationError, ModelNotReady, WorkerDied
@@ -20,6 +21,7 @@ from .call import Answer, Call
 from .line import Line
 from .processes import Processes, describe_status, first_of
 from .served_model import Leg, ServedModel
+from .settings import PluginSettings
 from .slot import FUTILE_LIVES, Slot, back_off
 from .worker import Worker
 
@@ -34,11 +36,14 @@ class Pool:
     Args:
         name: The plugin's distribution.
         models: The models that it serves.
-        workers: How many compute workers it has; 0 runs everything in one process.
+        settings: How many compute workers it has (0 runs everything in one process), and when they are replaced.
         max_concurrency: How many calls an async worker has under way.
         processes: The child processes themselves.
 
     Attributes:
+        name: The plugin's distribution.
+        idle: Set while no request is under way.
+        source_files: The plugin's own files that were imported.
         settled: Set when every model either serves or has failed.
     """
 
@@ -46,14 +51,20 @@ class Pool:
         self,
         name: str,
         models: Sequence[ServedModel],
-        workers: int,
+        settings: PluginSettings,
         max_concurrency: int,
         processes: Processes,
     ) -> None:
         self.settled = asyncio.Event()
-        self._name = name
+        self.name = self._name = name
+        self.idle = asyncio.Event()
+        self.idle.set()
+        self.source_files: list[str] = []
+        self._under_way = 0
         self._models = {model.name: model for model in models}
-        self._workers = workers
+        assert settings.workers is not None
+        self._workers = settings.workers
+        self._settings = settings
         self._max_concurrency = max_concurrency
         self._processes = processes
         self._lines: dict[str, Line] = {}
@@ -74,6 +85,23 @@ class Pool:
         self._on_progress = on_progress
         self._do(self._keep_template() if self._workers else self._keep_solo())
 
+    @property
+    def models(self) -> list[ServedModel]:
+        """The models that it serves."""
+        return list(self._models.values())
+
+    @contextmanager
+    def passage(self) -> Iterator[None]:
+        """While it lasts, a request is on its way through the legs of one of the models."""
+        self._under_way += 1
+        self.idle.clear()
+        try:
+            yield
+        finally:
+            self._under_way -= 1
+            if not self._under_way:
+                self.idle.set()
+
     async def run(self, call: Call, leg: Leg) -> Answer:
         """Run one leg and wait for its answer.
 
@@ -87,15 +115,14 @@ class Pool:
     def drop(self, call: Call, leg: Leg) -> None:
         """Nobody wants the call any more: it is not run if it waits, and cancelled if that is possible."""
         self._lines[leg.kind].leave(call)
-        if leg.kind == "async" and call.worker is not None:
-            call.worker.cancel(call)
+        if call.worker is not None:
+            call.worker.watch(call)
+            if leg.kind == "async":
+                call.worker.cancel(call)
 
-    def hook_of(self, call: Call, leg: Leg) -> str:
-        """Where a call is now: the hook that works on it, or the queue."""
-        if call.worker is None:
-            return "the queue"
-        slots = (slot for slot in self._slots if slot.line is self._lines[leg.kind])
-        return next(slot for slot in slots if slot.number == call.worker.number).hook_of(call)
+    def hook_of(self, call: Call) -> str:
+        """Where a call is now."""
+        return self._processes.hook_of(call)
 
     def full_for(self, model: ServedModel, queue_size: int) -> bool:
         """Whether as many of the model's calls wait as may."""
@@ -170,6 +197,7 @@ class Pool:
         if not any(model.state == "loaded" for model in self._models.values()):
             self.settled.set()
             return False
+        self.source_files = ready["files"]
         refusal = self._processes.fork_refused = ready["fork_refused"]
         if refusal:
             log.warning("%s: each worker loads for itself: %s", self._name, refusal)
@@ -194,7 +222,7 @@ class Pool:
 
     def _add_slots(self, kind: str, role: str, count: int, *, places: int) -> None:
         line = self._lines[kind] = Line()
-        slots = [Slot(role, number, places, line, self._processes) for number in range(count)]
+        slots = [Slot(role, number, places, line, self._processes, self._settings) for number in range(count)]
         self._slots += slots
         for slot in slots:
             self._do(slot.keep(self._can_begin, self._listen, self._rescue, self._changed))

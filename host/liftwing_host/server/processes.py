@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import os
 import signal
@@ -18,7 +19,9 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from ..errors import ConfigurationError
+from ..hookspecs import LEG_HOOKS
 from ..wire import VERSION, Head, HookBoard
+from .call import Call
 from .launch import host_path, launch
 from .stderr import StderrTail
 from .template import Template
@@ -35,6 +38,13 @@ _PATIENCE = 2.0
 class Processes:
     """The processes behind one plugin, whatever they do.
 
+    Args:
+        name: The plugin's distribution.
+        orders: What to load: the fields of `liftwing_host.worker.plugin.ModelOrder` for each model.
+        python: The plugin's interpreter.
+        log_level: What the processes log.
+        threads: How many threads each worker's numeric libraries may use.
+
     Attributes:
         board: The hooks that the workers run now.
         stderr: What all of them print.
@@ -42,7 +52,9 @@ class Processes:
         fork_refused: Why workers are not forked from the template; None where they are.
     """
 
-    def __init__(self, name: str, orders: Iterable[dict[str, Any]], log_level: str) -> None:
+    def __init__(
+        self, name: str, orders: Iterable[dict[str, Any]], python: str, log_level: str, threads: int
+    ) -> None:
         self.name = name
         self.stderr = StderrTail()
         self.template: Template | None = None
@@ -53,14 +65,20 @@ class Processes:
             "version": VERSION,
             "models": list(orders),
             "log_level": log_level.upper(),
-            "path": host_path(),
+            # Another interpreter has a path of its own.
+            "path": host_path() if python == sys.executable else [],
+            "threads": threads,
         }
-        self._python = sys.executable
+        self._python = python
+        self._threads = threads
         self._launched: dict[Worker | Template, subprocess.Popen[bytes]] = {}
+        self._numbers = itertools.count()
         self._roles: dict[int, str] = {}
         # The template that is there now need not be the one that forked a worker.
         self._forked_by: weakref.WeakKeyDictionary[Worker, Template] = weakref.WeakKeyDictionary()
         self._exits: dict[int | None, asyncio.Future[None]] = {}
+        self._orphans: dict[int, int] = {}
+        self._closing = False
 
     async def open(self) -> None:
         """Be ready for child processes."""
@@ -83,13 +101,13 @@ class Processes:
             if head["kind"] == "exited":
                 self._exited(head["pid"], head["status"])
             elif head["kind"] == "forked":
-                self._forked(head["number"], head["pid"], head["role"])
+                self._forked(head["slot"], head["pid"], head["role"])
             else:
                 on_message(head)
 
         template = Template(host_end, heard)
-        self._launched[template] = self._launch(child_end)
-        template.init(self._init | {"role": "template", "number": 0})
+        self._launched[template] = self._launch(child_end, threads=1)
+        template.init(self._init | {"role": "template"})
         self.template = template
         return template
 
@@ -97,18 +115,35 @@ class Processes:
         """Have no further process load a model."""
         self._init["models"] = [order for order in self._init["models"] if order["name"] != model]
 
-    async def begin_worker(self, worker: Worker, role: str) -> None:
-        """Begin a worker of a kind, connected to `worker`; whether it serves, its `hello` tells."""
+    def next_number(self) -> int:
+        """A number for a worker: no two that live at the same time have the same byte of the board."""
+        return next(self._numbers)
+
+    def hook_of(self, call: Call) -> str:
+        """Where a call is now, as precisely as can be told from here: the queue, or the hook that works on it."""
+        if call.worker is None:
+            return "the queue"
+        # An async worker runs many hooks at once; its byte of the board has room for one.
+        code = self.board[call.worker.number] if call.worker.role != "async" else 0
+        running = LEG_HOOKS[code - 1] if code else ""
+        return running if running in call.hooks else " or ".join(call.hooks)
+
+    async def begin_worker(self, worker: Worker) -> None:
+        """Begin the process behind `worker`; whether it serves, its `hello` tells."""
         host_end, child_end = socket.socketpair()
         if self.template is not None and self.fork_refused is None:
-            self.template.fork(worker.number, role, child_end)
+            self.template.fork(self._place(worker), child_end)
             self._forked_by[worker] = self.template
             child_end.close()
             await worker.connect(host_end)
         else:
-            self._launched[worker] = self._launch(child_end)
+            self._launched[worker] = self._launch(child_end, self._threads)
             await worker.connect(host_end)
-            worker.send(self._init | {"role": role, "number": worker.number})
+            worker.send(self._init | self._place(worker))
+
+    def _place(self, worker: Worker) -> Head:
+        """What a worker is told of itself."""
+        return {"role": worker.role, "slot": worker.slot, "number": worker.number, "threads": self._threads}
 
     def kill(self, worker: Worker) -> None:
         """End a worker that does not answer any more."""
@@ -136,10 +171,13 @@ class Processes:
             return None
         loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(None, lambda: launched.wait(_PATIENCE))
+            status = await loop.run_in_executor(None, lambda: launched.wait(_PATIENCE))
         except subprocess.TimeoutExpired:
             launched.kill()
-            return await loop.run_in_executor(None, launched.wait)
+            status = await loop.run_in_executor(None, launched.wait)
+        if child is self.template and not self._closing:
+            self._adopt()
+        return status
 
     async def close(self, workers: Iterable[Worker]) -> None:
         """End what is left.
@@ -148,26 +186,54 @@ class Processes:
             workers: Those whose sockets are closed already. They get a moment for their stop hooks: the template
                 comes last, since it kills whatever is still there.
         """
+        self._closing = True
         exits = [self._exits[worker.pid] for worker in workers if worker.pid in self._exits]
         if exits:
             await asyncio.wait(exits, timeout=_PATIENCE)
         for child in list(self._launched):
             child.close()
         await asyncio.gather(*(self.see_off(child) for child in list(self._launched)))
+        for pid in list(self._orphans):
+            self._forget_orphan(pid)
         self.stderr.close()
         self.board.close()
         os.close(self._board_fd)
 
-    def _launch(self, child_end: socket.socket) -> subprocess.Popen[bytes]:
+    def _launch(self, child_end: socket.socket, threads: int) -> subprocess.Popen[bytes]:
         with child_end:
             try:
-                return launch(self._python, child_end, self._board_fd, self.stderr.write_fd)
+                return launch(self._python, child_end, self._board_fd, self.stderr.write_fd, threads)
             except OSError as error:
                 raise ConfigurationError(f"Cannot begin {self._python}: {error.strerror}") from error
 
-    def _forked(self, number: int, pid: int, role: str) -> None:
-        self._roles[pid] = f"{role} worker {number}"
+    def _forked(self, slot: int, pid: int, role: str) -> None:
+        self._roles[pid] = f"{role} worker {slot}"
         self._exits[pid] = asyncio.get_running_loop().create_future()
+
+    def _adopt(self) -> None:
+        """A template that is gone tells of no ends any more. Process 1, as the host is in a container, is now the
+        parent of those that it forked, and has to reap them; elsewhere init does."""
+        for pid in [pid for pid in self._exits if pid is not None and pid not in self._orphans]:
+            try:
+                self._orphans[pid] = pidfd = os.pidfd_open(pid)
+            except ProcessLookupError:
+                self._exited(pid, 0)
+            else:
+                asyncio.get_running_loop().add_reader(pidfd, self._reap, pid)
+
+    def _reap(self, pid: int) -> None:
+        """An orphaned worker has ended."""
+        self._forget_orphan(pid)
+        try:
+            status = os.waitstatus_to_exitcode(os.waitpid(pid, os.WNOHANG)[1])
+        except ChildProcessError:
+            status = 0  # Init's child, and init knows how it ended.
+        self._exited(pid, status)
+
+    def _forget_orphan(self, pid: int) -> None:
+        pidfd = self._orphans.pop(pid)
+        asyncio.get_running_loop().remove_reader(pidfd)
+        os.close(pidfd)
 
     def _exited(self, pid: int, status: int) -> None:
         role = self._roles.pop(pid)

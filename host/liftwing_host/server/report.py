@@ -96,10 +96,11 @@ def _line(model: ServedModel, port: int) -> str:
         problem = model.problem or "no worker could be started"
         trace = f"\n{model.traceback.rstrip()}" if model.traceback else ""
         return f"{model.name} ({brought}) is NOT READY: {problem}{trace}"
-    workers = f"{len(model.pool.live_workers())} workers"
+    workers = len(model.pool.live_workers())
+    legs = ", then ".join(f"{' + '.join(leg.hooks)} ({leg.kind})" for leg in model.legs)
     example = "{}" if model.example is None else json.dumps(model.example)
     curl = f"curl localhost:{port}/v1/models/{model.name}:predict -d {shlex.quote(example)}"
     return (
         f"{model.name} ({brought}) is ready: loaded in {model.seconds:.2f} s, "
-        f"{model.memory / _MIB:.0f} MiB, {workers}; try: {curl}"
+        f"{model.memory / _MIB:.0f} MiB, {workers} workers; {legs}; try: {curl}"
     )

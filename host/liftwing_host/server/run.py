@@ -7,93 +7,79 @@ import errno
 import logging
 import signal
 import socket
-from collections import defaultdict
+from collections.abc import Callable
 from typing import Any
 
-from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 
 from ..errors import ConfigurationError
-from .app import make_server
-from .cpus import available_cpus
+from .app import Application
+from .assembly import assemble
 from .discovery import Catalogue
 from .host import Host
+from .llhttp import LlhttpServer
 from .pool import Pool
-from .processes import Processes, first_of
+from .processes import first_of
+from .reload import Reloader, watch_files
 from .report import Reporter
-from .served_model import ServedModel
-from .settings import Settings, downloads_of
+from .settings import Settings
+from .tornado_http import TornadoServer
 
 __all__ = ["serve"]
 
 log = logging.getLogger("liftwing_host")
 
+_SERVERS: dict[str, type[LlhttpServer | TornadoServer]] = {"llhttp": LlhttpServer, "tornado": TornadoServer}
 
-async def serve(settings: Settings, catalogue: Catalogue, reporter: Reporter) -> None:
+Read = Callable[[], tuple[Settings, Catalogue]]
+
+
+async def serve(settings: Settings, catalogue: Catalogue, reporter: Reporter, read_again: Read) -> None:
     """Serve until SIGTERM or SIGINT.
+
+    Args:
+        settings: What the operator wants.
+        catalogue: What is installed.
+        reporter: What the operator is told meanwhile.
+        read_again: Gives both anew, for a reload.
 
     Raises:
         ConfigurationError: A model is not installed, or the port is taken; nothing was begun.
     """
-    models = _models(settings, catalogue)
-    pools = _pools(settings, models)
-    host = Host(models, settings.host)
+    _warn_of_unused_tables(settings)
+    pools = assemble(settings, catalogue)
+    host = Host(pools, settings.models, settings.host)
     sockets = _bind(settings.host.port, settings.host.address)
     port = sockets[0].getsockname()[1]
-    server = make_server(host)
-    server.add_sockets(sockets)
-    told_to_end = _EndSignals()
+    server = _SERVERS[settings.host.http](Application(host))
+    await server.listen(sockets)
+    signals = _Signals(Reloader(host, lambda: assemble(*read_again())))
     try:
         reporter.listening(settings.host.address, port)
-        reporter.loading(models)
+        reporter.loading(host.models.values())
         for pool in pools:
             pool.start(reporter.heard)
-        loaded = asyncio.gather(*(pool.settled.wait() for pool in pools))
-        await first_of(loaded, told_to_end.first)
-        if loaded.done():
+        await _until_loaded(pools, signals)
+        if not signals.first.done():
             reporter.started(host, port)
-            await told_to_end.first
-        loaded.cancel()
-        await _drain(host, server, told_to_end)
+            await signals.until_told_to_end(host, watch=settings.host.reload)
+        await _drain(host, server, signals)
     finally:
         reporter.close()
-        await asyncio.gather(*(pool.close() for pool in pools))
+        await asyncio.gather(*(pool.close() for pool in host.pools))
 
 
-def _models(settings: Settings, catalogue: Catalogue) -> list[ServedModel]:
-    if not settings.models:
-        raise ConfigurationError(
-            "No model to serve. Name one with --model NAME; `liftwing-host models` lists what is installed."
-        )
+def _warn_of_unused_tables(settings: Settings) -> None:
     unused = sorted(set(settings.model_tables) - set(settings.models))
     if unused:
         log.warning("the configuration has tables for models that are not served: %s", ", ".join(unused))
-    return [ServedModel(name, catalogue.find(name), settings.of_model(name)) for name in settings.models]
 
 
-def _pools(settings: Settings, models: list[ServedModel]) -> list[Pool]:
-    """One pool for each plugin."""
-    of_plugin: dict[str, list[ServedModel]] = defaultdict(list)
-    for model in models:
-        of_plugin[model.offer.distribution].append(model)
-    pools = []
-    for name, its_models in of_plugin.items():
-        orders = [_order(settings, model) for model in its_models]
-        processes = Processes(name, orders, settings.host.log_level)
-        workers = settings.workers_of(name, available_cpus())
-        pools.append(Pool(name, its_models, workers, settings.host.max_concurrency, processes))
-    return pools
-
-
-def _order(settings: Settings, model: ServedModel) -> dict[str, Any]:
-    """What `init` tells a template about a model: the fields of `liftwing_host.worker.plugin.ModelOrder`."""
-    return {
-        "name": model.name,
-        "entry_point": model.offer.entry_point,
-        "table": settings.model_tables.get(model.name, {}),
-        "demo": settings.host.demo,
-        "downloads": str(downloads_of(settings.host.downloads, model.name)),
-    }
+async def _until_loaded(pools: list[Pool], signals: _Signals) -> None:
+    loaded = asyncio.gather(*(pool.settled.wait() for pool in pools))
+    await first_of(loaded, signals.first)
+    loaded.cancel()
+    await asyncio.gather(loaded, return_exceptions=True)
 
 
 def _bind(port: int, address: str) -> list[socket.socket]:
@@ -108,24 +94,42 @@ def _bind(port: int, address: str) -> list[socket.socket]:
         raise ConfigurationError(f"Cannot listen on {where}: {error.strerror or error}.") from None
 
 
-class _EndSignals:
-    """SIGTERM or SIGINT: the first one asks for an end in good order, the second one hastens it."""
+class _Signals:
+    """What the operator says by signals.
 
-    def __init__(self) -> None:
+    SIGTERM or SIGINT: the first one asks for an end in good order, the second one hastens it. SIGHUP: a reload.
+    """
+
+    def __init__(self, reloader: Reloader) -> None:
         loop = asyncio.get_running_loop()
-        self.first: asyncio.Future[signal.Signals] = loop.create_future()
+        self.first: asyncio.Future[None] = loop.create_future()
         self.second: asyncio.Future[None] = loop.create_future()
+        self._reloader = reloader
+        self._reloading: set[asyncio.Task[None]] = set()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._received, number)
+            loop.add_signal_handler(number, self._end)
+        loop.add_signal_handler(signal.SIGHUP, self._reload)
 
-    def _received(self, number: signal.Signals) -> None:
+    async def until_told_to_end(self, host: Host, *, watch: bool) -> None:
+        """Wait for the first signal to end; with `watch`, reload meanwhile whenever a plugin's file changes."""
+        watching = asyncio.ensure_future(watch_files(host, self._reloader.reload)) if watch else None
+        await first_of(self.first, *filter(None, [watching]))
+        if watching is not None:
+            watching.cancel()
+
+    def _end(self) -> None:
         if not self.first.done():
-            self.first.set_result(number)
+            self.first.set_result(None)
         elif not self.second.done():
             self.second.set_result(None)
 
+    def _reload(self) -> None:
+        task = asyncio.get_running_loop().create_task(self._reloader.reload())
+        self._reloading.add(task)
+        task.add_done_callback(self._reloading.discard)
 
-async def _drain(host: Host, server: HTTPServer, signals: _EndSignals) -> None:
+
+async def _drain(host: Host, server: LlhttpServer | TornadoServer, signals: _Signals) -> None:
     """Readiness first, so that nobody is sent here any more; then the port; then what is under way."""
     host.draining = True
     log.info("told to end; not ready any more")
@@ -133,10 +137,10 @@ async def _drain(host: Host, server: HTTPServer, signals: _EndSignals) -> None:
     server.stop()
     host.traffic.closing = True
     await _unless_hastened(signals, host.traffic.idle.wait(), timeout=host.settings.drain_timeout)
-    await server.close_all_connections()
+    await server.close()
 
 
-async def _unless_hastened(signals: _EndSignals, work: Any, timeout: float | None = None) -> None:
+async def _unless_hastened(signals: _Signals, work: Any, timeout: float | None = None) -> None:
     doing = asyncio.ensure_future(work)
     await asyncio.wait([doing, signals.second], timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
     if not doing.done():

@@ -21,10 +21,12 @@ class Leg:
     Attributes:
         kind: `"async"` or `"compute"`.
         hooks: The hooks' names.
+        batch_size: How many requests can go through it at once.
     """
 
     kind: Literal["async", "compute"]
     hooks: tuple[str, ...]
+    batch_size: int = 1
 
 
 class ServedModel:
@@ -66,7 +68,7 @@ class ServedModel:
         if "error" in head:
             self.state, self.problem, self.traceback = "failed", head["error"], head["traceback"]
             return
-        self.legs = tuple(Leg(leg["kind"], tuple(leg["hooks"])) for leg in head["legs"])
+        self.legs = tuple(Leg(leg["kind"], tuple(leg["hooks"]), leg["batch_size"]) for leg in head["legs"])
         self.seconds, self.memory, self.example = head["seconds"], head["bytes"], head["example"]
         self.idempotent = head["idempotent"] if self.settings.idempotent is None else self.settings.idempotent
         self.state = "loaded"

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import platformdirs
 
@@ -29,6 +29,8 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 
 PLUGIN_PREFIX = "liftwing-plugin-"
 
+T = TypeVar("T", "ModelSettings", "PluginSettings")
+
 
 @dataclass(frozen=True)
 class HostSettings:
@@ -36,8 +38,18 @@ class HostSettings:
 
     port: int = setting(8080, env="LIFTWING_PORT", minimum=0, maximum=65535, help="0 takes a free one")
     address: str = setting("", env="LIFTWING_ADDRESS", help="the address to listen on; all where empty")
+    http: Literal["llhttp", "tornado"] = setting("llhttp", env="LIFTWING_HTTP", help="the parser of HTTP")
     workers: int | None = setting(
         None, env="LIFTWING_WORKERS", minimum=0, help="compute workers of each plugin; 0: one process for all"
+    )
+    max_requests: int | None = setting(
+        None,
+        env="LIFTWING_MAX_REQUESTS",
+        minimum=1,
+        help="answers after which a worker is replaced, more or less",
+    )
+    max_rss: int | None = setting(
+        None, env="LIFTWING_MAX_RSS", minimum=1, help="bytes of memory from which on a worker is replaced"
     )
     demo: bool = setting(False, env="LIFTWING_DEMO", help="serve the demo models that plugins bring")
     log_level: LogLevel = setting("info", env="LIFTWING_LOG_LEVEL")
@@ -54,6 +66,20 @@ class HostSettings:
     expose_errors: bool = setting(
         False, env="LIFTWING_EXPOSE_ERRORS", help="send the text of unexpected exceptions to clients"
     )
+    dev: bool = setting(False, env="LIFTWING_DEV", help="find mistakes of plugins, at a price")
+    reload: bool = setting(False, env="LIFTWING_RELOAD", help="load plugins anew when their files change")
+    asyncio_use_process_pool: bool | None = setting(
+        None, env="ASYNCIO_USE_PROCESS_POOL", help="Lift Wing's: false runs everything in one process"
+    )
+    asyncio_aux_workers: int | None = setting(
+        None, env="ASYNCIO_AUX_WORKERS", minimum=1, help="Lift Wing's name for the number of workers"
+    )
+    preprocess_mp: bool | None = setting(
+        None, env="PREPROCESS_MP", help="Lift Wing's: false keeps preprocess out of the compute workers"
+    )
+    inference_mp: bool | None = setting(
+        None, env="INFERENCE_MP", help="Lift Wing's: false keeps predict out of the compute workers"
+    )
     drain_delay: float = setting(
         0.0,
         env="LIFTWING_DRAIN_DELAY",
@@ -68,6 +94,11 @@ class HostSettings:
         env="LIFTWING_DOWNLOADS",
         help="the folder of downloaded model files",
     )
+    environments: Path = setting(
+        platformdirs.user_data_path("liftwing-host", appauthor=False) / "environments",
+        env="LIFTWING_ENVIRONMENTS",
+        help="the folder of plugins that were installed isolated",
+    )
 
 
 @dataclass(frozen=True)
@@ -80,6 +111,23 @@ class ModelSettings:
     idempotent: bool | None = setting(
         None, help="whether a request may be run once more after a worker's death"
     )
+    max_batch_size: int | None = setting(
+        None, minimum=1, help="the most requests that predict_batch gets at once"
+    )
+    asyncio_use_process_pool: bool | None = setting(None)
+    preprocess_mp: bool | None = setting(None)
+    inference_mp: bool | None = setting(None)
+
+    @property
+    def beside_loop(self) -> tuple[str, ...]:
+        """The `def` hooks that Lift Wing's switches keep out of the compute workers.
+
+        They run in the async worker's process, in a thread beside its loop.
+        """
+        pool = self.asyncio_use_process_pool is not False
+        preprocess = () if pool and self.preprocess_mp is not False else ("preprocess",)
+        inference = () if pool and self.inference_mp is not False else ("predict", "postprocess")
+        return preprocess + inference
 
 
 @dataclass(frozen=True)
@@ -87,6 +135,11 @@ class PluginSettings:
     """The keys of ``[plugins.NAME]``."""
 
     workers: int | None = setting(None, minimum=0, help="compute workers; 0: one process for all")
+    max_requests: int | None = setting(None, minimum=1, help="answers after which a worker is replaced")
+    max_rss: int | None = setting(None, minimum=1, help="bytes of memory from which on a worker is replaced")
+    python: Path | None = setting(
+        None, help="the interpreter of the environment that the plugin is installed in"
+    )
 
 
 @dataclass(frozen=True)
@@ -109,18 +162,27 @@ class Settings:
 
     def of_model(self, name: str) -> ModelSettings:
         """A model's settings, with the host's where the model has none of its own."""
-        own = self.model_settings.get(name, ModelSettings())
-        inherited = {
-            field.name: getattr(self.host, field.name)
-            for field in dataclasses.fields(own)
-            if getattr(own, field.name) is None and hasattr(self.host, field.name)
-        }
-        return dataclasses.replace(own, **inherited)
+        return _inherit(self.model_settings.get(name, ModelSettings()), self.host)
 
-    def workers_of(self, distribution: str, default: int) -> int:
-        """How many compute workers a plugin gets."""
-        own = self.plugin_settings.get(distribution, PluginSettings()).workers
-        return next(number for number in (own, self.host.workers, default) if number is not None)
+    def of_plugin(self, distribution: str, default_workers: int) -> PluginSettings:
+        """A plugin's settings, with the host's where the plugin has none of its own; `workers` is never None."""
+        settings = _inherit(self.plugin_settings.get(distribution, PluginSettings()), self.host)
+        if settings.workers is not None:
+            return settings
+        # Lift Wing's switches, where nobody says it in this host's own words.
+        workers = self.host.asyncio_aux_workers or default_workers
+        alone = self.host.asyncio_use_process_pool is False
+        return dataclasses.replace(settings, workers=0 if alone else workers)
+
+
+def _inherit(own: T, host: HostSettings) -> T:
+    """`own`, with the host's values where it has none."""
+    inherited = {
+        field.name: getattr(host, field.name)
+        for field in dataclasses.fields(own)
+        if getattr(own, field.name) is None and hasattr(host, field.name)
+    }
+    return dataclasses.replace(own, **inherited)
 
 
 def read(flags: Mapping[str, Any], models: tuple[str, ...] = (), config: Path | None = None) -> Settings:
@@ -183,15 +245,14 @@ def _host_settings(flags: Mapping[str, Any], table: Mapping[str, Any], where: st
     """`read_settings` lets a table win over the environment, which is right for plugins; here flags and the
     environment win over the file."""
     from_file = read_settings(HostSettings, table=table, where=where)
-    variables = {name: text for name, text in os.environ.items() if name.startswith("LIFTWING_")}
-    from_environment = read_settings(HostSettings, environ=variables)
+    from_environment = read_settings(HostSettings, environ=os.environ)
     given = {name: value for name, value in flags.items() if value is not None}
     checked = read_settings(HostSettings, table=given, where="flag")
     chosen = {}
     for field in dataclasses.fields(HostSettings):
         if field.name in given:
             chosen[field.name] = getattr(checked, field.name)
-        elif variables.get(field.metadata["env"]):
+        elif os.environ.get(field.metadata["env"]):
             chosen[field.name] = getattr(from_environment, field.name)
     return dataclasses.replace(from_file, **chosen)
 

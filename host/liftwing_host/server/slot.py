@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+import random
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any
 
 from ..errors import DeadlineExceeded
-from ..hookspecs import LEG_HOOKS
 from .call import Call
 from .processes import Processes, describe_status, first_of
 from .worker import Worker
 
 if TYPE_CHECKING:
     from .line import Line
+    from .settings import PluginSettings
 
 __all__ = ["Slot", "back_off"]
 
@@ -24,6 +25,7 @@ FUTILE_LIVES = 3
 """So many workers of a slot in a row that answered nothing make the slot count as broken."""
 _BACK_OFF = 0.1
 _LONGEST_BACK_OFF = 30.0
+_WEIGH_EVERY = 1.0
 
 
 class Slot:
@@ -35,6 +37,7 @@ class Slot:
         places: How many calls a worker may run at once.
         line: The line that its workers serve.
         processes: What begins and ends the workers.
+        limits: After how many answers, or from which size on, a worker is replaced.
 
     Attributes:
         began: Whether a worker has ever said hello.
@@ -43,7 +46,9 @@ class Slot:
         hopeless: Set from outside where another worker could do no better.
     """
 
-    def __init__(self, role: str, number: int, places: int, line: Line, processes: Processes) -> None:
+    def __init__(
+        self, role: str, number: int, places: int, line: Line, processes: Processes, limits: PluginSettings
+    ) -> None:
         self.role = role
         self.number = number
         self.line = line
@@ -53,9 +58,10 @@ class Slot:
         self.hopeless = False
         self._places = places
         self._processes = processes
+        self._limits = limits
         self._futile = 0
         self._traceback: str | None = None
-        self._last_ends: set[asyncio.Task[None]] = set()
+        self._asides: set[asyncio.Task[None]] = set()
 
     @property
     def in_order(self) -> bool:
@@ -77,43 +83,74 @@ class Slot:
             on_death: Told of each call that a worker left unanswered.
             on_change: Told when a worker serves, and when the slot turns out to be broken.
         """
+        worn: Worker | None = None
         while True:
             await can_begin.wait()
-            worker = Worker(self.number, self._places, self.line.has_room, self._overdue)
+            number = self._processes.next_number()
+            worker = Worker(self.role, self.number, number, self._places, self.line.has_room, self._overdue)
             listen(worker)
-            await self._processes.begin_worker(worker, self.role)
+            await self._processes.begin_worker(worker)
             await first_of(worker.hello, worker.ended)
             self.problem, self._traceback = _start_problem(worker)
             if self.problem is None:
                 self.began, self.broken = True, False
+                self._weigh(worker)
                 self.line.add(worker)
                 on_change(self)
-                await worker.ended
-                self.line.remove(worker)
-            for call in worker.calls.values():
-                on_death(call, self.line)
-            worker.close()
-            self._see_off(worker)
-            self._futile = 0 if worker.answers else self._futile + 1
+                # The one before goes only now, so that there is never one less than there should be.
+                if worn is not None:
+                    self._aside(self._retire(worn, on_death))
+                    worn = None
+                await first_of(worker.ended, worker.worn)
+                if not worker.ended.done():
+                    log.info("%s (pid %s) is replaced: %s", self._name, worker.pid, worker.worn.result())
+                    worn = worker
+                    continue
+            self._died(worker, on_death)
             if self.hopeless:
                 self.broken = True
                 on_change(self)
                 return
+            self._futile = 0 if worker.answers else self._futile + 1
             if self._futile >= FUTILE_LIVES:
                 self._broken()
                 on_change(self)
             await asyncio.sleep(back_off(self._futile - 1))
 
-    def hook_of(self, call: Call) -> str:
-        """The hook that works on a call now, as precisely as can be told from here."""
-        # An async worker runs many hooks at once; the board has room for one.
-        code = self._processes.board[self.number] if self.role != "async" else 0
-        running = LEG_HOOKS[code - 1] if code else ""
-        return running if running in call.hooks else " or ".join(call.hooks)
+    def _weigh(self, worker: Worker) -> None:
+        """Have it replaced when it has answered enough, or has grown too large."""
+        if self._limits.max_requests is not None:
+            # Workers that began together must not all be replaced at once.
+            worker.wear_after(round(self._limits.max_requests * random.uniform(0.9, 1.1)) or 1)  # noqa: S311
+        if self._limits.max_rss is not None:
+            self._aside(self._watch_size(worker, self._limits.max_rss))
+
+    async def _watch_size(self, worker: Worker, max_rss: int) -> None:
+        while not worker.ended.done() and not worker.worn.done():
+            size = worker.resident_bytes()
+            if size > max_rss:
+                worker.wear(f"it holds {size} bytes")
+            await asyncio.sleep(_WEIGH_EVERY)
+
+    async def _retire(self, worker: Worker, on_death: Callable[[Call, Line], None]) -> None:
+        """Give it no more calls; let it go when it has answered those that it has."""
+        self.line.remove(worker)
+        worker.retired = True
+        idle = asyncio.ensure_future(worker.idle.wait())
+        await first_of(idle, worker.ended)
+        idle.cancel()
+        self._died(worker, on_death)
+
+    def _died(self, worker: Worker, on_death: Callable[[Call, Line], None]) -> None:
+        self.line.remove(worker)
+        for call in worker.calls.values():
+            on_death(call, self.line)
+        worker.close()
+        self._aside(self._tell_end(worker))
 
     def _overdue(self, worker: Worker, call: Call) -> None:
         """Long after the deadline there is no answer: a stuck hook cannot be cancelled, only ended."""
-        hook = self.hook_of(call)
+        hook = self._processes.hook_of(call)
         call.fail(
             DeadlineExceeded(f"The request to {call.model} ran out of time ({call.timeout:g} s) in {hook}.")
         )
@@ -126,11 +163,11 @@ class Slot:
         last_lines = self._traceback or self._processes.stderr.last_lines()
         log.error("%s is broken: %s; its last lines:\n%s", self._name, self.problem, last_lines)
 
-    def _see_off(self, worker: Worker) -> None:
-        """See a launched process to its end, beside the beginning of the next one."""
-        task = asyncio.get_running_loop().create_task(self._tell_end(worker))
-        self._last_ends.add(task)
-        task.add_done_callback(self._last_ends.discard)
+    def _aside(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Do something beside the beginning of the next worker."""
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._asides.add(task)
+        task.add_done_callback(self._asides.discard)
 
     async def _tell_end(self, worker: Worker) -> None:
         status = await self._processes.see_off(worker)

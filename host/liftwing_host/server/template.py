@@ -38,9 +38,14 @@ class Template:
         """Tell it what to load."""
         self._send(head)
 
-    def fork(self, number: int, role: str, child_end: socket.socket) -> None:
-        """Ask for a worker with that end of a socket pair. The caller closes its own copy of it."""
-        self._send({"kind": "fork", "number": number, "role": role}, [child_end.fileno()])
+    def fork(self, place: Head, child_end: socket.socket) -> None:
+        """Ask for a worker with that end of a socket pair. The caller closes its own copy of it.
+
+        Args:
+            place: What the worker is told of itself: role, slot, number, threads.
+            child_end: Its end.
+        """
+        self._send({"kind": "fork"} | place, [child_end.fileno()])
 
     def kill(self, pid: int) -> None:
         """Ask it to kill one of its workers. It alone knows whether the process id is still that worker's."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from ..wire import FrameReader, Head, frame
@@ -15,6 +17,8 @@ __all__ = ["KILL_AFTER", "Worker"]
 KILL_AFTER = 1.0
 """Seconds past its deadline after which a call that is not answered has its worker killed."""
 
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
 
 class Worker(asyncio.BufferedProtocol):
     """One compute or async worker.
@@ -22,36 +26,63 @@ class Worker(asyncio.BufferedProtocol):
     Only an answer frees the place that a call took: a call whose client is gone, or whose time is over, keeps
     its place until the worker has answered it or died.
 
+    Args:
+        role: `"compute"`, `"async"` or `"solo"`.
+        slot: The number of its slot, which shows in `ps`.
+        number: Its number among all that the pool has had, and its byte on the hook board.
+        places: How many calls it may run at once. A batch takes one place of a compute worker.
+        on_room: Told when it can take another call.
+        on_overdue: Told of a call that is not answered long after its deadline.
+
     Attributes:
-        number: Its number in the pool, and its byte on the hook board.
-        room: How many more calls it may be given now.
         hello: Its first message.
         ended: Done when its socket is at its end: it has died.
+        worn: Done when it has done its share, and another should take its place.
+        retired: Whether it gets no more calls.
+        idle: Set while it runs nothing.
         pid: Its process id, once it has said hello.
         answers: How many calls it has answered.
         calls: What it runs now, by id.
+        on_loading: Told what it says while it loads.
     """
 
     def __init__(
         self,
+        role: str,
+        slot: int,
         number: int,
         places: int,
         on_room: Callable[[Worker], None],
         on_overdue: Callable[[Worker, Call], None],
     ) -> None:
         self._loop = loop = asyncio.get_running_loop()
+        self.role = role
+        self.slot = slot
         self.number = number
-        self.room = places
         self.hello: asyncio.Future[Head] = loop.create_future()
         self.ended: asyncio.Future[None] = loop.create_future()
+        self.worn: asyncio.Future[str] = loop.create_future()
+        self.retired = False
+        self.idle = asyncio.Event()
+        self.idle.set()
         self.pid: int | None = None
         self.answers = 0
         self.calls: dict[int, Call] = {}
         self.on_loading: Callable[[Head], Any] | None = None
+        self._places = places
+        self._wear_after: int | None = None
         self._on_room = on_room
         self._on_overdue = on_overdue
         self._reader = FrameReader()
         self._transport: asyncio.Transport | None = None
+
+    @property
+    def room(self) -> int:
+        """How many more calls it may be given now."""
+        if self.retired:
+            return 0
+        # A compute worker gets its next call, or batch, when it has answered all that it has.
+        return self._places - len(self.calls) if self._places > 1 else int(not self.calls)
 
     async def connect(self, host_end: socket.socket) -> None:
         """Take the host's end of the socket pair into the event loop."""
@@ -63,24 +94,51 @@ class Worker(asyncio.BufferedProtocol):
             for piece in frame(head, body):
                 self._transport.write(piece)
 
-    def give(self, call: Call) -> None:
-        """Have it run a call."""
-        call.worker = self
-        self.room -= 1
-        self.calls[call.id] = call
-        call.guard = self._loop.call_at(call.deadline + KILL_AFTER, self._on_overdue, self, call)
-        self.send(call.head, call.body)
+    def give(self, calls: Sequence[Call]) -> None:
+        """Have it run a call, or several as one batch."""
+        self.idle.clear()
+        more = len(calls)
+        for call in calls:
+            more -= 1
+            call.worker = self
+            self.calls[call.id] = call
+            self.send(call.head | {"more": more} if more else call.head, call.body)
+
+    def watch(self, call: Call) -> None:
+        """Nobody waits for the call any more; but if it is not answered long after its deadline, that must be seen."""
+        if call.id in self.calls and call.guard is None:
+            when = max(call.deadline, self._loop.time()) + KILL_AFTER
+            call.guard = self._loop.call_at(when, self._on_overdue, self, call)
 
     def cancel(self, call: Call) -> None:
         """Ask it to cancel a call; it answers all the same."""
         self.send({"kind": "cancel", "id": call.id})
 
+    def wear_after(self, answers: int) -> None:
+        """Let it be replaced once it has given so many answers."""
+        self._wear_after = answers
+
+    def wear(self, reason: str) -> None:
+        """Ask for another to take its place."""
+        if not self.worn.done():
+            self.worn.set_result(reason)
+
+    def resident_bytes(self) -> int:
+        """How much memory it has, what it shares with its template included; 0 where that cannot be read."""
+        try:
+            return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * _PAGE
+        except (OSError, IndexError):
+            return 0
+
     def close(self) -> None:
         """Let it end: it sees the end of file."""
+        self.retired = True
         if self._transport is not None:
             self._transport.close()
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:  # noqa: D102 - asyncio's, as the rest
+    # From asyncio
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:  # noqa: D102
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
 
@@ -99,7 +157,7 @@ class Worker(asyncio.BufferedProtocol):
                 self.on_loading(head)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002, D102
-        self.room = 0
+        self.retired = True
         for call in self.calls.values():
             call.disarm()
         if not self.ended.done():
@@ -109,7 +167,11 @@ class Worker(asyncio.BufferedProtocol):
         call = self.calls.pop(head["id"])
         call.disarm()
         self.answers += 1
-        self.room += 1
         if not call.answered.done():
             call.answered.set_result(Answer(head, body))
-        self._on_room(self)
+        if not self.calls:
+            self.idle.set()
+        if self._wear_after is not None and self.answers >= self._wear_after:
+            self.wear(f"it has answered {self.answers} calls")
+        if self.room > 0:
+            self._on_room(self)

@@ -25,6 +25,7 @@ from .lifetime import end_process, end_with_host, hello
 from .parent_death import die_with_parent
 from .plugin import LoadedModel, ModelOrder
 from .template import load_models, serve_template
+from .threads import allow_threads
 
 LOG_FORMAT = (
     "%(asctime)s.%(msecs)03d %(process)s %(name)s %(levelname)s "
@@ -33,7 +34,14 @@ LOG_FORMAT = (
 
 
 def main() -> None:
-    """Become what the host's first message says."""
+    """Become what the host's first message says; end when the host does, however far that has come."""
+    try:
+        _become()
+    except BrokenPipeError:
+        end_process(1)
+
+
+def _become() -> None:
     socket_fd, board_fd = int(sys.argv[1]), int(sys.argv[2])
     die_with_parent()
     # Ctrl-C reaches the whole foreground group, and systemd's stop every process: the host alone decides when
@@ -72,7 +80,8 @@ def _serve_alone(connection: Connection, orders: list[ModelOrder], board: HookBo
 
 def _serve(board: HookBoard, connection: Connection, models: Mapping[str, LoadedModel], head: Head) -> None:
     """Be the worker that `head` (of `init` or `fork`) says."""
-    _name_process(head["role"], head["number"])
+    _name_process(head["role"], head["slot"])
+    allow_threads(head["threads"])
     _reseed()
     end_with_host(connection.socket)
     if head["role"] == "compute":
@@ -80,13 +89,13 @@ def _serve(board: HookBoard, connection: Connection, models: Mapping[str, Loaded
     elif head["role"] == "async":
         serve_async(connection, models)
     else:
-        serve_solo(connection, models, board)
+        serve_solo(connection, models, board, head["number"])
 
 
-def _name_process(role: str, number: int) -> None:
+def _name_process(role: str, slot: int) -> None:
     """Show in `ps` and `top` what this process is."""
     with contextlib.suppress(OSError):
-        Path("/proc/self/comm").write_text(f"lw-{role}-{number}")
+        Path("/proc/self/comm").write_text(f"lw-{role}-{slot}")
 
 
 def _reseed() -> None:

@@ -7,8 +7,8 @@ It may touch its own socket and whatever the plugin touches.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
 
 from ..wire import CANCELLED, FrameReader, Head, HookBoard, frame
 from .compute import hook_entered
@@ -22,22 +22,26 @@ __all__ = ["serve_async", "serve_solo"]
 
 def serve_async(connection: Connection, models: Mapping[str, LoadedModel]) -> None:
     """Answer calls until the host closes the connection."""
-    asyncio.run(_serve(connection, models, None))
+    with ThreadPoolExecutor(1, thread_name_prefix="beside-loop") as thread:
+        asyncio.run(_serve(connection, models, thread, None))
 
 
-def serve_solo(connection: Connection, models: Mapping[str, LoadedModel], board: HookBoard) -> None:
+def serve_solo(
+    connection: Connection, models: Mapping[str, LoadedModel], board: HookBoard, number: int
+) -> None:
     """Answer calls of both kinds in this one process: `def` legs run in one thread, one at a time."""
     with ThreadPoolExecutor(1, thread_name_prefix="compute") as thread:
-        asyncio.run(_serve(connection, models, _Compute(thread, hook_entered(board, 0), board)))
+        asyncio.run(_serve(connection, models, thread, _Compute(thread, board, number)))
 
 
 class _Compute:
     """The one thread that runs `def` legs beside the loop."""
 
-    def __init__(self, thread: ThreadPoolExecutor, enter: Callable[[str], None], board: HookBoard) -> None:
+    def __init__(self, thread: Executor, board: HookBoard, number: int) -> None:
         self._thread = thread
-        self._enter = enter
+        self._enter = hook_entered(board, number)
         self._board = board
+        self._number = number
 
     async def run(
         self, leg: Leg, model: LoadedModel, head: Head, body: bytes | bytearray
@@ -49,10 +53,12 @@ class _Compute:
         try:
             return run_compute_leg(leg, model, head, body, self._enter)
         finally:
-            self._board[0] = 0
+            self._board[self._number] = 0
 
 
-async def _serve(connection: Connection, models: Mapping[str, LoadedModel], compute: _Compute | None) -> None:
+async def _serve(
+    connection: Connection, models: Mapping[str, LoadedModel], thread: Executor, compute: _Compute | None
+) -> None:
     loop = asyncio.get_running_loop()
     try:
         await start_models_async(models)
@@ -64,7 +70,7 @@ async def _serve(connection: Connection, models: Mapping[str, LoadedModel], comp
     elif not say_hello(connection, models, "solo"):
         return
     connection.socket.setblocking(False)
-    calls = _Calls(models, compute)
+    calls = _Calls(models, thread, compute)
     await loop.create_unix_connection(lambda: calls, sock=connection.socket)
     await calls.host_is_gone
     await calls.end()
@@ -76,9 +82,10 @@ async def _serve(connection: Connection, models: Mapping[str, LoadedModel], comp
 class _Calls(asyncio.BufferedProtocol):
     """The calls that are under way, each an asyncio task, over the socket of this process."""
 
-    def __init__(self, models: Mapping[str, LoadedModel], compute: _Compute | None) -> None:
+    def __init__(self, models: Mapping[str, LoadedModel], thread: Executor, compute: _Compute | None) -> None:
         self.host_is_gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._models = models
+        self._thread = thread
         self._compute = compute
         self._legs = {name: plan_legs(model) for name, model in models.items()}
         self._running: dict[int, asyncio.Task[None]] = {}
@@ -120,7 +127,7 @@ class _Calls(asyncio.BufferedProtocol):
             if leg.kind == "compute" and self._compute is not None:
                 answer, answer_body = await self._compute.run(leg, model, head, body)
             else:
-                answer, answer_body = await run_async_leg(leg, model, head, body, _no_board)
+                answer, answer_body = await run_async_leg(leg, model, head, body, self._thread)
         except asyncio.CancelledError:
             answer, answer_body = {"status": CANCELLED, "error": None, "hook": leg.hooks[0].name}, b""
         finally:
@@ -129,7 +136,3 @@ class _Calls(asyncio.BufferedProtocol):
         if self._transport is not None and not self._transport.is_closing():
             for piece in frame(answer, answer_body):
                 self._transport.write(piece)
-
-
-def _no_board(name: str) -> None:
-    """Many hooks run here at once; the board has room for one."""

@@ -10,7 +10,8 @@ import os
 from collections.abc import Callable, Mapping
 
 from ..hookspecs import LEG_HOOKS
-from ..wire import HookBoard
+from ..wire import Head, HookBoard
+from .batch import run_batch
 from .connection import Connection
 from .legs import plan_legs, run_compute_leg
 from .lifetime import say_hello, stop_models
@@ -31,14 +32,25 @@ def serve_compute(
         return
     legs = {name: plan_legs(model) for name, model in models.items()}
     enter = hook_entered(board, number)
+    batch: list[tuple[Head, bytes | bytearray]] = []
     for head, body in connection.messages():
         if head["kind"] != "call":
             continue
         model = models[head["model"]]
-        answer, answer_body = run_compute_leg(legs[model.name][head["leg"]], model, head, body, enter)
+        leg = legs[model.name][head["leg"]]
+        if head.get("more") or batch:
+            batch.append((head, body))
+            if head.get("more"):
+                continue
+            answers = run_batch(leg, model, batch, enter)
+        else:
+            answers = [run_compute_leg(leg, model, head, body, enter)]
         board[number] = 0
-        answer["kind"], answer["id"] = "answer", head["id"]
-        connection.send(answer, answer_body)
+        ids = [call["id"] for call, _ in batch] or [head["id"]]
+        batch.clear()
+        for call_id, (answer, answer_body) in zip(ids, answers, strict=True):
+            answer["kind"], answer["id"] = "answer", call_id
+            connection.send(answer, answer_body)
     stop_models(models, "compute")
 
 

@@ -11,6 +11,7 @@ import inspect
 import pickle
 import traceback
 from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal
@@ -22,7 +23,19 @@ from ..wire import CANCELLED, Head
 from .codecs import v1
 from .plugin import Hook, LoadedModel
 
-__all__ = ["Leg", "plan_legs", "run_async_leg", "run_compute_leg"]
+__all__ = [
+    "EnterHook",
+    "Leg",
+    "arguments_of",
+    "close_value",
+    "failure",
+    "open_body",
+    "plan_legs",
+    "request_of",
+    "run_async_leg",
+    "run_compute_leg",
+    "run_plain",
+]
 
 _PLACE = {"fetch": "payload", "preprocess": "payload", "predict": "features", "postprocess": "prediction"}
 """The argument in which each hook gets what the one before it gave."""
@@ -37,31 +50,40 @@ class Leg:
     Attributes:
         kind: The kind of process: `"async"` or `"compute"`.
         hooks: The hooks, in their order.
+        batched: Whether several requests can go through it at once.
         first: Whether it decodes the request's body.
         last: Whether it encodes the response.
     """
 
     kind: Literal["async", "compute"]
     hooks: tuple[Hook, ...]
+    batched: bool
     first: bool
     last: bool
 
 
 def plan_legs(model: LoadedModel) -> tuple[Leg, ...]:
-    """The legs of a model: its hooks, in their order, cut where the colour changes."""
+    """The legs of a model: its hooks, in their order, cut where the kind of process changes."""
+
+    def kind(hook: Hook) -> Literal["async", "compute"]:
+        return "async" if hook.is_async or hook.name in model.beside_loop else "compute"
+
     runs: list[list[Hook]] = []
     for name in LEG_HOOKS:
         hook = model.hooks.get(name)
         if hook is None:
             continue
-        if runs and runs[-1][0].is_async == hook.is_async:
+        if runs and kind(runs[-1][0]) == kind(hook):
             runs[-1].append(hook)
         else:
             runs.append([hook])
     return tuple(
         Leg(
-            kind="async" if hooks[0].is_async else "compute",
+            kind=kind(hooks[0]),
             hooks=tuple(hooks),
+            batched=model.max_batch_size > 1
+            and kind(hooks[0]) == "compute"
+            and model.hooks["predict"] in hooks,
             first=index == 0,
             last=index == len(runs) - 1,
         )
@@ -86,41 +108,47 @@ def run_compute_leg(
     """
     hook_name = "decode"
     try:
-        request = _request(call)
-        value = _open(leg, model, body)
+        request = request_of(call)
+        value = open_body(leg, model, body)
         for hook in leg.hooks:
             hook_name = hook.name
             enter(hook_name)
-            value = hook.function(**_arguments(hook, value, request, model))
-            if inspect.isawaitable(value):
-                _refuse_awaitable(hook, value)
+            value = run_plain(hook, arguments_of(hook, value, request, model))
         hook_name = "encode"
-        return _close(leg, value)
+        return close_value(leg, value)
     except BaseException as error:  # noqa: BLE001 - sys.exit() in a hook must not end the worker either
-        return _failure(error, hook_name), b""
+        return failure(error, hook_name), b""
 
 
 async def run_async_leg(
-    leg: Leg, model: LoadedModel, call: Head, body: bytes | bytearray, enter: EnterHook
+    leg: Leg, model: LoadedModel, call: Head, body: bytes | bytearray, thread: Executor
 ) -> tuple[Head, bytes]:
-    """Run a leg of ``async def`` hooks, as `run_compute_leg` does. A cancelled one is answered, too."""
+    """Run a leg on the event loop, as `run_compute_leg` does. A cancelled one is answered, too.
+
+    A `def` hook that belongs to such a leg runs in `thread`, so that it does not hold up the loop.
+    """
     hook_name = "decode"
     try:
-        request = _request(call)
-        value = _open(leg, model, body)
+        request = request_of(call)
+        value = open_body(leg, model, body)
         for hook in leg.hooks:
             hook_name = hook.name
-            enter(hook_name)
-            value = await hook.function(**_arguments(hook, value, request, model))
+            arguments = arguments_of(hook, value, request, model)
+            if hook.is_async:
+                value = await hook.function(**arguments)
+            else:
+                loop = asyncio.get_running_loop()
+                value = await loop.run_in_executor(thread, run_plain, hook, arguments)
         hook_name = "encode"
-        return _close(leg, value)
+        return close_value(leg, value)
     except asyncio.CancelledError:
         return {"status": CANCELLED, "error": None, "hook": hook_name}, b""
     except BaseException as error:  # noqa: BLE001 - see run_compute_leg
-        return _failure(error, hook_name), b""
+        return failure(error, hook_name), b""
 
 
-def _request(call: Head) -> Request:
+def request_of(call: Head) -> Request:
+    """What the hooks may know of the request, from the head of a call."""
     sent = call["request"]
     return Request(
         id=sent["id"],
@@ -131,25 +159,32 @@ def _request(call: Head) -> Request:
     )
 
 
-def _arguments(hook: Hook, value: Any, request: Request, model: LoadedModel) -> dict[str, Any]:
+def arguments_of(hook: Hook, value: Any, request: Request, model: LoadedModel) -> dict[str, Any]:
+    """The arguments that a hook wants."""
     given = {_PLACE[hook.name]: value, "request": request, "model": model.model}
     return {name: given[name] for name in hook.arguments}
 
 
-def _open(leg: Leg, model: LoadedModel, body: bytes | bytearray) -> Any:
+def open_body(leg: Leg, model: LoadedModel, body: bytes | bytearray) -> Any:
+    """The value that a call brings."""
     if not leg.first:
         return pickle.loads(body)  # noqa: S301 - written by another worker of this pool, a moment ago
     return bytes(body) if model.accepts_raw else v1.decode(body)
 
 
-def _close(leg: Leg, value: Any) -> tuple[Head, bytes]:
+def close_value(leg: Leg, value: Any) -> tuple[Head, bytes]:
+    """The answer that takes a value away."""
     if not leg.last:
         return {"status": 200}, pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
     content_type, body = v1.encode(value)
     return {"status": 200, "content_type": content_type}, body
 
 
-def _refuse_awaitable(hook: Hook, value: Any) -> None:
+def run_plain(hook: Hook, arguments: dict[str, Any]) -> Any:
+    """Run a `def` hook. One that gives back a coroutine has the wrong colour."""
+    value = hook.function(**arguments)
+    if not inspect.isawaitable(value):
+        return value
     if inspect.iscoroutine(value):
         value.close()
     raise ConfigurationError(
@@ -158,7 +193,7 @@ def _refuse_awaitable(hook: Hook, value: Any) -> None:
     )
 
 
-def _failure(error: BaseException, hook_name: str) -> Head:
+def failure(error: BaseException, hook_name: str) -> Head:
     """The head of an answer that tells of an error; `error` is a text for the client, or None."""
     if isinstance(error, LiftwingError) and not isinstance(error, ConfigurationError):
         return {"status": error.http_status, "error": error.message, "hook": hook_name}

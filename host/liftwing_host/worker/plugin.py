@@ -24,7 +24,7 @@ from ..errors import ConfigurationError
 from ..model import Model, ModelConfig
 from ..setting import HOST_KEYS, read_settings
 
-__all__ = ["Hook", "LoadedModel", "ModelOrder", "import_entry_point", "load_model", "open_plugin"]
+__all__ = ["Hook", "LoadedModel", "ModelOrder", "import_entry_point", "open_plugin"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,9 @@ class ModelOrder:
         table: The model's own keys of the TOML file.
         demo: Whether the operator asked for the demo.
         downloads: The folder of the model's downloaded files.
+        beside_loop: The `def` hooks that run in the async worker's process instead of a compute worker.
+        max_batch_size: The operator's limit for `predict_batch`; None: the model's own.
+        dev: Whether the author wants mistakes to be found at a price.
     """
 
     name: str
@@ -44,6 +47,9 @@ class ModelOrder:
     table: Mapping[str, Any]
     demo: bool
     downloads: str
+    beside_loop: tuple[str, ...] = ()
+    max_batch_size: int | None = None
+    dev: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,11 +79,16 @@ class LoadedModel:
         fork_safe: Whether workers may be forked from the process that loaded it.
         idempotent: Whether a request may be run once more after the death of the worker that ran it.
         example: A payload to try, or None.
+        beside_loop: The `def` hooks that run in the async worker's process.
+        max_batch_size: How many requests `predict_batch` gets at most; 1 where there is none.
         accepts_raw: Whether the payload is the body as it came, instead of decoded JSON.
     """
 
-    def __init__(self, name: str, plugin: object, hooks: dict[str, Hook]) -> None:
-        self.name = name
+    def __init__(self, order: ModelOrder, plugin: object, hooks: dict[str, Hook]) -> None:
+        self.name = order.name
+        self.beside_loop = frozenset(order.beside_loop)
+        batch = order.max_batch_size or int(getattr(plugin, "max_batch_size", 32))
+        self.max_batch_size = max(1, batch) if "predict_batch" in hooks else 1
         self.plugin = plugin
         self.hooks = hooks
         self.model: Any = plugin
@@ -118,14 +129,7 @@ def open_plugin(order: ModelOrder) -> tuple[LoadedModel, ModelConfig]:
         raise ConfigurationError(
             f"the entry point {order.entry_point} is neither a class derived from liftwing_host.Model nor a module"
         )
-    return LoadedModel(order.name, plugin, _find_hooks(plugin, order.name)), config
-
-
-def load_model(order: ModelOrder) -> LoadedModel:
-    """Import a model's plugin and load the model. Raises as `open_plugin`, and what `load` raises."""
-    loaded, config = open_plugin(order)
-    loaded.load(config)
-    return loaded
+    return LoadedModel(order, plugin, _find_hooks(plugin, order.name)), config
 
 
 def import_entry_point(entry_point: str) -> Any:
@@ -166,7 +170,7 @@ def _find_hooks(plugin: object, name: str) -> dict[str, Hook]:
             f"{error} (the hooks and their arguments are in liftwing_host.hookspecs)"
         ) from None
     hooks = {}
-    for hook_name in ("load", "start", "stop", *hookspecs.LEG_HOOKS):
+    for hook_name in ("load", "start", "stop", "predict_batch", *hookspecs.LEG_HOOKS):
         for found in getattr(manager.hook, hook_name).get_hookimpls():
             function = found.function
             is_async = inspect.iscoroutinefunction(function)
@@ -177,4 +181,6 @@ def _find_hooks(plugin: object, name: str) -> dict[str, Hook]:
         raise ConfigurationError(
             "fetch must be `async def`: it is for waiting; computing belongs into preprocess"
         )
+    if "predict_batch" in hooks and (hooks["predict"].is_async or hooks["predict_batch"].is_async):
+        raise ConfigurationError("predict_batch and the predict beside it must be plain `def`")
     return hooks

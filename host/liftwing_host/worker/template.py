@@ -19,16 +19,19 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
 
 from ..errors import ConfigurationError
+from ..model import ModelConfig
 from ..wire import VERSION, Head
 from .connection import Connection
+from .development import watch_hooks
 from .legs import plan_legs
 from .parent_death import live_without_parent
-from .plugin import LoadedModel, ModelOrder, load_model, open_plugin
+from .plugin import LoadedModel, ModelOrder, open_plugin
 
 __all__ = ["load_models", "serve_template"]
 
@@ -39,21 +42,8 @@ Serve = Callable[[Connection, Mapping[str, LoadedModel], Head], None]
 
 def load_models(connection: Connection, orders: Sequence[ModelOrder]) -> dict[str, LoadedModel]:
     """Load the models one after the other, telling the host of each. One that fails does not stop the others."""
-    models = {}
-    for order in orders:
-        connection.send({"kind": "loading", "model": order.name})
-        began, memory = time.monotonic(), _resident_bytes()
-        try:
-            model = load_model(order)
-        except BaseException as error:  # noqa: BLE001 - a plugin may raise anything, sys.exit() included
-            connection.send(_failed(order, error))
-            continue
-        models[order.name] = model
-        connection.send(
-            _loaded(model)
-            | {"seconds": time.monotonic() - began, "bytes": max(0, _resident_bytes() - memory)}
-        )
-    return models
+    opened = [opening for order in orders if (opening := _open(connection, order)) is not None]
+    return {loaded.name: loaded for opening in opened if (loaded := _load(connection, opening)) is not None}
 
 
 def serve_template(connection: Connection, orders: Sequence[ModelOrder], serve: Serve) -> None:
@@ -64,41 +54,85 @@ def serve_template(connection: Connection, orders: Sequence[ModelOrder], serve: 
         orders: What to load.
         serve: What a forked worker runs, with its own connection and the head of the `fork` message.
     """
-    refusal = _forbidden(orders)
+    gc.disable()
+    opened = [opening for order in orders if (opening := _open(connection, order)) is not None]
+    models: dict[str, LoadedModel] = {}
+    refusal = next(
+        (f"model {it.model.name} says fork_safe = False" for it in opened if not it.model.fork_safe), None
+    )
     if refusal is None:
-        gc.disable()
-        models = load_models(connection, orders)
+        for opening in opened:
+            loaded = _load(connection, opening)
+            if loaded is not None:
+                models[loaded.name] = loaded
         gc.collect()
         gc.freeze()
         refusal = _threads()
     else:
-        models = _open_only(connection, orders)
+        # Each worker will load for itself; the host only has to know the legs.
+        for opening in opened:
+            connection.send(_loaded(opening.model) | {"seconds": opening.seconds, "bytes": 0})
     ready = {"kind": "ready", "version": VERSION, "pid": os.getpid(), "python": sys.version.split()[0]}
-    connection.send(ready | {"fork_refused": refusal, "bytes": _resident_bytes()})
+    connection.send(
+        ready | {"fork_refused": refusal, "bytes": _resident_bytes(), "files": _source_files(orders)}
+    )
     _Forks(connection, models, serve).run()
 
 
-def _forbidden(orders: Sequence[ModelOrder]) -> str | None:
-    """The plugin's own word that it cannot be forked, read before anything is loaded for nothing."""
-    for order in orders:
-        with contextlib.suppress(BaseException):
-            if not open_plugin(order)[0].fork_safe:
-                return f"model {order.name} says fork_safe = False"
-    return None
+@dataclass(frozen=True)
+class _Opening:
+    """A model whose plugin has been imported, and which is not loaded yet."""
+
+    order: ModelOrder
+    model: LoadedModel
+    config: ModelConfig
+    seconds: float
+    bytes_before: int
 
 
-def _open_only(connection: Connection, orders: Sequence[ModelOrder]) -> dict[str, LoadedModel]:
-    """Find out about the legs of models that each worker will load for itself."""
-    for order in orders:
-        try:
-            connection.send(_loaded(open_plugin(order)[0]) | {"seconds": 0.0, "bytes": 0})
-        except BaseException as error:  # noqa: BLE001 - see load_models
-            connection.send(_failed(order, error))
-    return {}
+def _open(connection: Connection, order: ModelOrder) -> _Opening | None:
+    connection.send({"kind": "loading", "model": order.name})
+    began, memory = time.monotonic(), _resident_bytes()
+    try:
+        model, config = open_plugin(order)
+    except BaseException as error:  # noqa: BLE001 - a plugin may raise anything, sys.exit() included
+        connection.send(_failed(order, error))
+        return None
+    return _Opening(order, model, config, time.monotonic() - began, memory)
+
+
+def _load(connection: Connection, opening: _Opening) -> LoadedModel | None:
+    connection.send({"kind": "loading", "model": opening.order.name})
+    began = time.monotonic()
+    try:
+        opening.model.load(opening.config)
+    except BaseException as error:  # noqa: BLE001 - as above
+        connection.send(_failed(opening.order, error))
+        return None
+    if opening.order.dev:
+        watch_hooks(opening.model)
+    seconds = opening.seconds + time.monotonic() - began
+    grown = max(0, _resident_bytes() - opening.bytes_before)
+    connection.send(_loaded(opening.model) | {"seconds": seconds, "bytes": grown})
+    return opening.model
+
+
+def _source_files(orders: Sequence[ModelOrder]) -> list[str]:
+    """The plugin's own source files that were imported: those of the entry points' top-level packages."""
+    packages = {order.entry_point.partition(":")[0].partition(".")[0].strip() for order in orders}
+    modules = (module for name, module in list(sys.modules.items()) if name.partition(".")[0] in packages)
+    return sorted({file for module in modules if (file := getattr(module, "__file__", None))})
 
 
 def _loaded(model: LoadedModel) -> Head:
-    legs = [{"kind": leg.kind, "hooks": [hook.name for hook in leg.hooks]} for leg in plan_legs(model)]
+    legs = [
+        {
+            "kind": leg.kind,
+            "hooks": [hook.name for hook in leg.hooks],
+            "batch_size": model.max_batch_size if leg.batched else 1,
+        }
+        for leg in plan_legs(model)
+    ]
     example = model.example if isinstance(model.example, dict | list) else None
     try:
         orjson.dumps(example)
@@ -185,9 +219,7 @@ class _Forks:
         if pid:
             os.close(fd)
             self._children.add(pid)
-            self._connection.send(
-                {"kind": "forked", "number": head["number"], "role": head["role"], "pid": pid}
-            )
+            self._connection.send({"kind": "forked", "slot": head["slot"], "role": head["role"], "pid": pid})
             return
         status = 1
         try:

@@ -57,8 +57,11 @@ def _find(config: ModelConfig, settings: OutlinkSettings) -> Path:
     if settings.model_path == DEFAULT_MODEL_PATH:
         places.append(config.downloads / PUBLISHED.name)
     for place in places:
-        if place.is_file():
-            return place
+        try:
+            if place.is_file():
+                return place
+        except PermissionError as error:
+            raise ConfigurationError(f"{place} cannot be looked at: {error.strerror}.") from error
     looked_at = " and ".join(str(place) for place in places)
     raise ModelFileMissing(
         f"There is no model file at {looked_at} (MODEL_PATH says where to look). "

@@ -1,0 +1,59 @@
+"""From settings and offers to pools: what is to be served, put together and not yet begun."""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from typing import Any
+
+from ..errors import ConfigurationError
+from .cpus import available_cpus
+from .discovery import Catalogue
+from .pool import Pool
+from .processes import Processes
+from .served_model import ServedModel
+from .settings import Settings, downloads_of
+
+__all__ = ["assemble"]
+
+
+def assemble(settings: Settings, catalogue: Catalogue) -> list[Pool]:
+    """One pool for each plugin whose models the operator named.
+
+    Raises:
+        ConfigurationError: No model is named, or one is not installed.
+    """
+    if not settings.models:
+        raise ConfigurationError(
+            "No model to serve. Name one with --model NAME; `liftwing-host models` lists what is installed."
+        )
+    of_plugin: dict[str, list[ServedModel]] = defaultdict(list)
+    for name in settings.models:
+        offer = catalogue.find(name)
+        of_plugin[offer.distribution].append(ServedModel(name, offer, settings.of_model(name)))
+    return [_pool(settings, name, models) for name, models in of_plugin.items()]
+
+
+def _pool(settings: Settings, name: str, models: list[ServedModel]) -> Pool:
+    cpus = available_cpus()
+    own = settings.of_plugin(name, cpus)
+    orders = [_order(settings, model) for model in models]
+    python = models[0].offer.python or sys.executable
+    # The CPUs are shared out among the workers: more threads than that would only wait for each other.
+    threads = max(1, cpus // max(1, own.workers or 1))
+    processes = Processes(name, orders, python, settings.host.log_level, threads)
+    return Pool(name, models, own, settings.host.max_concurrency, processes)
+
+
+def _order(settings: Settings, model: ServedModel) -> dict[str, Any]:
+    """What `init` tells a template about a model: the fields of `liftwing_host.worker.plugin.ModelOrder`."""
+    return {
+        "name": model.name,
+        "entry_point": model.offer.entry_point,
+        "table": settings.model_tables.get(model.name, {}),
+        "demo": settings.host.demo,
+        "downloads": str(downloads_of(settings.host.downloads, model.name)),
+        "beside_loop": model.settings.beside_loop,
+        "max_batch_size": model.settings.max_batch_size,
+        "dev": settings.host.dev,
+    }

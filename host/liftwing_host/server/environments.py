@@ -1,0 +1,109 @@
+"""Plugins in environments of their own: what another interpreter's environment holds, and making such environments.
+
+The other interpreter is asked for its metadata alone; no plugin is imported there either.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from ..errors import ConfigurationError
+from .discovery import FAMILIES, MODELS, Offer
+
+__all__ = ["install_isolated", "isolated_offers", "offers_of"]
+
+# Runs in the other interpreter: standard library alone, Python 3.10 or newer.
+_ASK = """
+import json, sys
+from importlib import metadata
+found = []
+for group in sys.argv[1:]:
+    for point in metadata.entry_points(group=group):
+        dist = point.dist
+        found.append([group, point.name, point.value, dist.metadata["Name"], dist.version])
+print(json.dumps(found))
+"""
+
+
+def offers_of(pythons: Mapping[str, Path]) -> list[Offer]:
+    """What plugins offer that are installed in environments of their own.
+
+    Args:
+        pythons: The interpreter of each plugin, by the name of its distribution.
+
+    Raises:
+        ConfigurationError: An interpreter cannot be run, or its environment does not hold the plugin.
+    """
+    offers = []
+    for distribution, python in pythons.items():
+        found = [offer for offer in _ask(python) if offer.distribution == distribution]
+        if not found:
+            raise ConfigurationError(
+                f"The environment of {python} does not hold {distribution}. Install it there: "
+                f"{python} -m pip install {distribution}"
+            )
+        offers += found
+    return offers
+
+
+def isolated_offers(folder: Path) -> list[Offer]:
+    """What plugins offer that `install_isolated` has put into environments of their own."""
+    pythons = sorted(folder.glob("*/bin/python")) if folder.is_dir() else []
+    return [offer for python in pythons for offer in _ask(python)]
+
+
+def install_isolated(requirement: str, folder: Path, pip_arguments: Sequence[str]) -> list[Offer]:
+    """Make an environment that holds a plugin and nothing else.
+
+    Args:
+        requirement: What pip is to install: a name, or a path.
+        folder: Where the environments are.
+        pip_arguments: Further arguments for pip.
+
+    Returns:
+        What the plugin offers.
+
+    Raises:
+        ConfigurationError: It cannot be installed, or is no plugin.
+    """
+    name = re.match(r"[A-Za-z0-9._-]+", Path(requirement).name)
+    if name is None:
+        raise ConfigurationError(f"{requirement!r} is neither the name of a distribution nor a path.")
+    home = folder / name.group()
+    _run([sys.executable, "-m", "venv", "--clear", str(home)])
+    python = home / "bin" / "python"
+    try:
+        pip = [str(python), "-m", "pip", "install", "--disable-pip-version-check"]
+        _run([*pip, *pip_arguments, requirement])
+        offers = list(_ask(python))
+        if not offers:
+            raise ConfigurationError(f"{requirement} was installed, but brings no model: it is no plugin.")
+    except ConfigurationError:
+        shutil.rmtree(home)
+        raise
+    return offers
+
+
+def _ask(python: Path) -> Iterable[Offer]:
+    try:
+        asked = subprocess.run(  # noqa: S603 - the interpreter is the operator's choice
+            [str(python), "-I", "-c", _ASK, MODELS, FAMILIES], capture_output=True, text=True, check=True
+        )
+    except OSError as error:
+        raise ConfigurationError(f"Cannot run the interpreter {python}: {error.strerror}.") from None
+    except subprocess.CalledProcessError as error:
+        raise ConfigurationError(f"{python} does not tell what it holds: {error.stderr.strip()}") from None
+    for group, name, entry_point, distribution, version in json.loads(asked.stdout):
+        yield Offer(name, group == FAMILIES, entry_point, distribution, version, str(python))
+
+
+def _run(command: Sequence[str]) -> None:
+    done = subprocess.run(command, check=False)  # noqa: S603
+    if done.returncode:
+        raise ConfigurationError(f"`{' '.join(command)}` failed with status {done.returncode}; see above.")

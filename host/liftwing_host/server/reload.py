@@ -1,0 +1,91 @@
+"""Replacing what serves, as a whole and without a pause: the new pools load beside the old ones, then take over.
+
+Asked for by SIGHUP (new configuration, new model file, new version of a plugin) or, with `--reload`, by a change
+of the plugins' source files.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from ..errors import ConfigurationError
+from .host import Host
+from .pool import Pool
+
+__all__ = ["Reloader", "watch_files"]
+
+log = logging.getLogger("liftwing_host.reload")
+
+_LOOK_EVERY = 0.5
+
+
+class Reloader:
+    """Puts new pools into the place of those that serve.
+
+    Args:
+        host: What serves.
+        assemble: Reads configuration and metadata anew and gives pools that have not begun.
+    """
+
+    def __init__(self, host: Host, assemble: Callable[[], list[Pool]]) -> None:
+        self._host = host
+        self._assemble = assemble
+        self._one_at_a_time = asyncio.Lock()
+
+    async def reload(self) -> None:
+        """Load everything anew. What does not load leaves the old one in its place, and the log says why."""
+        async with self._one_at_a_time:
+            try:
+                fresh = self._assemble()
+            except ConfigurationError as error:
+                log.error("nothing was reloaded: %s", error.message)
+                return
+            log.info("reloading %s", ", ".join(pool.name for pool in fresh))
+            await asyncio.gather(*(self._replace(pool) for pool in fresh))
+
+    async def _replace(self, fresh: Pool) -> None:
+        fresh.start(_ignore)
+        await fresh.settled.wait()
+        failed = [model for model in fresh.models if not model.ready]
+        if failed:
+            reasons = "; ".join(f"{model.name}: {model.problem or 'no worker'}" for model in failed)
+            log.error("%s was not reloaded, what was there serves on: %s", fresh.name, reasons)
+            await fresh.close()
+            return
+        old = next((pool for pool in self._host.pools if pool.name == fresh.name), None)
+        self._host.put(fresh)
+        log.info("%s was reloaded", fresh.name)
+        if old is not None:
+            await old.idle.wait()
+            await old.close()
+
+
+async def watch_files(host: Host, reload: Callable[[], object], *, every: float = _LOOK_EVERY) -> None:
+    """Look at the plugins' source files for ever, and reload when one changes."""
+    before = _times(host.pools)
+    while True:
+        await asyncio.sleep(every)
+        now = _times(host.pools)
+        if any(before.get(path, time) != time for path, time in now.items()):
+            result = reload()
+            if asyncio.iscoroutine(result):
+                await result
+            now = _times(host.pools)
+        before = now
+
+
+def _times(pools: Iterable[Pool]) -> dict[str, int]:
+    times = {}
+    for path in {file for pool in pools for file in pool.source_files}:
+        try:
+            times[path] = Path(path).stat().st_mtime_ns
+        except OSError:
+            continue  # It is being written.
+    return times
+
+
+def _ignore(head: object) -> None:
+    pass
