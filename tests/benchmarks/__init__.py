@@ -1,0 +1,1 @@
+"""liftwing-host beside other model servers: see README.md."""

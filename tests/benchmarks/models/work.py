@@ -1,0 +1,25 @@
+"""What the models of the benchmark do, the same for every server: standard library alone."""
+
+from __future__ import annotations
+
+import time
+
+CPU_SECONDS = 0.010
+WAIT_SECONDS = 0.050
+BATCH_SECONDS = 0.005
+MAX_BATCH_SIZE = 32
+MIB = 1 << 20
+
+
+def burn(seconds: float) -> None:
+    """Take CPU time, however long the process has to wait for a CPU meanwhile."""
+    end = time.thread_time() + seconds
+    number = 1
+    while time.thread_time() < end:
+        for _ in range(200):
+            number = (number * 31 + 7) % 65521
+
+
+def weights(mebibytes: int) -> bytearray:
+    """Memory that is really there: every page is written to."""
+    return bytearray(b"\x01") * (mebibytes * MIB)
