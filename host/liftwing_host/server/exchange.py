@@ -154,6 +154,8 @@ class Exchange:
         elif not self.answered:
             self._chunks.clear()
             self._answer(error_response(PayloadTooLarge(self._limit)))
+        elif self._size > self._limit + _READ_AND_DROP:
+            self._finish()
 
     def finish(self) -> None:
         """The request is complete."""

@@ -70,14 +70,16 @@ class _Passage:
         self._number = 0
         self._call: Call | None = None
         self._expired = False
+        self._left = False
 
     async def run(self) -> Response:
         timer = self._loop.call_at(self._deadline, self._expire)
         self._exchange.on_client_left(self._leave)
+        self._model.pool.request_begins()
         try:
-            with self._model.pool.passage():
-                return await self._legs()
+            return await self._legs()
         finally:
+            self._model.pool.request_ends()
             timer.cancel()
 
     async def _legs(self) -> Response:
@@ -91,6 +93,11 @@ class _Passage:
         head: dict[str, object] = {}
         for number, leg in enumerate(self._model.legs):
             self._number = number
+            # Between two legs there is no call that could be failed.
+            if self._left:
+                raise ClientLeft
+            if self._expired:
+                raise self._too_late(f"the queue before {leg.hooks[0]}")
             self._call = Call(self._model.name, leg, number, request, body, self._deadline, self._timeout)
             answer = await self._model.pool.run(self._call, leg)
             if self._expired:
@@ -104,10 +111,10 @@ class _Passage:
 
     def _expire(self) -> None:
         """The time is over. An async hook is cancelled and says where it was; a compute hook cannot be asked."""
+        self._expired = True
         call, leg = self._call, self._model.legs[self._number]
         if call is None or call.answered.done():
             return
-        self._expired = True
         waits = call.worker is None
         hook = self._model.pool.hook_of(call)
         self._model.pool.drop(call, leg)
@@ -115,6 +122,7 @@ class _Passage:
             call.fail(self._too_late(hook))
 
     def _leave(self) -> None:
+        self._left = True
         call, leg = self._call, self._model.legs[self._number]
         if call is not None and not call.answered.done():
             self._model.pool.drop(call, leg)

@@ -16,14 +16,16 @@ import socket
 from collections import deque
 from collections.abc import Iterable
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import httptools
 import orjson
 
+from .http_message import Message, path_of
+
 if TYPE_CHECKING:
     from .app import Application
-    from .exchange import Exchange, Headers
+    from .exchange import Headers
 
 __all__ = ["LlhttpServer"]
 
@@ -89,22 +91,6 @@ class LlhttpServer:
         self._sweeping = loop.call_later(_SWEEP, self._sweep)
 
 
-class _Message:
-    """One request, as far as it has arrived; `exchange` once its turn has come."""
-
-    __slots__ = ("chunks", "complete", "exchange", "headers", "keep_alive", "method", "old", "path")
-
-    def __init__(self, method: str, path: str, headers: Headers, *, keep_alive: bool, old: bool) -> None:
-        self.method = method
-        self.path = path
-        self.headers = headers
-        self.keep_alive = keep_alive
-        self.old = old
-        self.chunks: list[bytes] = []
-        self.complete = False
-        self.exchange: Exchange | None = None
-
-
 class _Connection(asyncio.Protocol):
     """One client's connection: parses what arrives, and answers in the order of the requests."""
 
@@ -122,10 +108,10 @@ class _Connection(asyncio.Protocol):
         self._head_bytes = 0
         self._header_bytes = 0
         self._refused: HTTPStatus | None = None
-        self._reading: _Message | None = None
+        self._reading: Message | None = None
         # What is being answered, and what waits for its turn.
-        self._answering: _Message | None = None
-        self._waiting: deque[_Message] = deque()
+        self._answering: Message | None = None
+        self._waiting: deque[Message] = deque()
         self._ending = False
         self._write_blocked = False
         self._progress = self._loop.time()
@@ -133,8 +119,8 @@ class _Connection(asyncio.Protocol):
     # From asyncio
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # uvloop's transports do what asyncio's do, and are not of their class.
+        self._transport = cast("asyncio.Transport", transport)
         self._connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
@@ -210,9 +196,9 @@ class _Connection(asyncio.Protocol):
             self._refused = HTTPStatus.BAD_REQUEST
         if self._refused is not None:
             return
-        message = self._reading = _Message(
+        message = self._reading = Message(
             parser.get_method().decode("latin-1"),
-            _path(self._url),
+            path_of(self._url),
             self._headers,
             keep_alive=parser.should_keep_alive(),
             old=version == "1.0",
@@ -241,7 +227,7 @@ class _Connection(asyncio.Protocol):
 
     # One message after the other
 
-    def _begin(self, message: _Message) -> None:
+    def _begin(self, message: Message) -> None:
         self._answering = message
         message.exchange = self._application.exchange(message.method, message.path, message.headers, self)
         message.exchange.headers_received()
@@ -351,10 +337,3 @@ class _Connection(asyncio.Protocol):
                 self._transport.write_eof()
             self._transport.resume_reading()
             self._loop.call_later(_LINGER, self._transport.abort)
-
-
-def _path(url: bytes) -> str:
-    if not url.startswith(b"/"):
-        with contextlib.suppress(httptools.HttpParserInvalidURLError):
-            url = httptools.parse_url(url).path or b"/"
-    return url.partition(b"?")[0].decode("latin-1")

@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from ..errors import ConfigurationError, ModelNotReady, WorkerDied
@@ -68,6 +67,9 @@ class Pool:
         self._max_concurrency = max_concurrency
         self._processes = processes
         self._lines: dict[str, Line] = {}
+        self._kinds_in_order: set[str] = set()
+        self._suspects = Line()
+        self._suspects_have_a_slot = False
         self._slots: list[Slot] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._can_begin = asyncio.Event()
@@ -90,17 +92,16 @@ class Pool:
         """The models that it serves."""
         return list(self._models.values())
 
-    @contextmanager
-    def passage(self) -> Iterator[None]:
-        """While it lasts, a request is on its way through the legs of one of the models."""
+    def request_begins(self) -> None:
+        """One more request is on its way through the legs of one of the models."""
         self._under_way += 1
         self.idle.clear()
-        try:
-            yield
-        finally:
-            self._under_way -= 1
-            if not self._under_way:
-                self.idle.set()
+
+    def request_ends(self) -> None:
+        """One less."""
+        self._under_way -= 1
+        if not self._under_way:
+            self.idle.set()
 
     async def run(self, call: Call, leg: Leg) -> Answer:
         """Run one leg and wait for its answer.
@@ -115,6 +116,7 @@ class Pool:
     def drop(self, call: Call, leg: Leg) -> None:
         """Nobody wants the call any more: it is not run if it waits, and cancelled if that is possible."""
         self._lines[leg.kind].leave(call)
+        self._suspects.leave(call)
         if call.worker is not None:
             call.worker.watch(call)
             if leg.kind == "async":
@@ -131,12 +133,12 @@ class Pool:
 
     def serves(self, legs: Sequence[Leg]) -> bool:
         """Whether there are, or in a moment will be, workers for all legs."""
-        lines = [self._lines.get(leg.kind) for leg in legs]
-        return all(any(slot.in_order for slot in self._slots if slot.line is line) for line in lines)
+        return all(leg.kind in self._kinds_in_order for leg in legs)
 
     def live_workers(self) -> list[Worker]:
         """The workers that are there now."""
-        return [worker for line in dict.fromkeys(self._lines.values()) for worker in line.workers]
+        lines = dict.fromkeys([*self._lines.values(), self._suspects])
+        return [worker for line in lines for worker in line.workers]
 
     async def close(self) -> None:
         """Let everything end: the workers see the end of file, run their stop hooks and exit."""
@@ -223,9 +225,12 @@ class Pool:
     def _add_slots(self, kind: str, role: str, count: int, *, places: int) -> None:
         line = self._lines[kind] = Line()
         slots = [Slot(role, number, places, line, self._processes, self._settings) for number in range(count)]
-        self._slots += slots
         for slot in slots:
-            self._do(slot.keep(self._can_begin, self._listen, self._rescue, self._changed))
+            self._begin_slot(slot)
+
+    def _begin_slot(self, slot: Slot) -> asyncio.Task[None]:
+        self._slots.append(slot)
+        return self._do(slot.keep(self._can_begin, self._listen, self._rescue, self._changed))
 
     # What happens to the processes
 
@@ -253,15 +258,32 @@ class Pool:
         if call.answered.done():
             return
         if call.deaths == 1 and self._models[call.model].idempotent:
-            line.join(call, first=True)
+            (self._line_of_suspects() if line is self._lines.get("async") else line).join(call, first=True)
         elif call.deaths == 1:
             why = "it was not run again, since the model is not idempotent"
             call.fail(WorkerDied(f"The process that ran {call.model} died on this request; {why}."))
         else:
             call.fail(WorkerDied(f"The process that ran {call.model} died twice on this request."))
 
+    def _line_of_suspects(self) -> Line:
+        """Where calls go whose async worker died while it ran many at once: a worker that runs one at a time.
+
+        Any of them may have killed it. Run together once more, the guilty one would take the others with it again.
+        """
+        if self._workers and not self._suspects_have_a_slot:
+            self._suspects_have_a_slot = True
+            slot = Slot("async", 1, 1, self._suspects, self._processes, self._settings, until_idle=True)
+            self._begin_slot(slot).add_done_callback(lambda _: self._suspects_are_through(slot))
+        return self._suspects if self._workers else self._lines["async"]
+
+    def _suspects_are_through(self, slot: Slot) -> None:
+        self._suspects_have_a_slot = False
+        self._slots.remove(slot)
+
     def _changed(self, slot: Slot) -> None:
         """A slot has a worker, or is broken: who waits for the start, or in the line, may have to be told."""
+        in_order = {id(other.line) for other in self._slots if other.in_order}
+        self._kinds_in_order = {kind for kind, line in self._lines.items() if id(line) in in_order}
         if slot.broken and not any(other.in_order for other in self._slots if other.line is slot.line):
             slot.line.give_up(lambda call: ModelNotReady(call.model))
             for model in self._models.values():
@@ -278,10 +300,11 @@ class Pool:
                 model.loaded({"error": problem, "traceback": None})
         self.settled.set()
 
-    def _do(self, coroutine: Coroutine[Any, Any, None]) -> None:
+    def _do(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._done)
+        return task
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

@@ -46,8 +46,8 @@ async def serve(settings: Settings, catalogue: Catalogue, reporter: Reporter, re
     Raises:
         ConfigurationError: A model is not installed, or the port is taken; nothing was begun.
     """
-    _warn_of_unused_tables(settings)
     pools = assemble(settings, catalogue)
+    _warn_of_unused_tables(settings, pools)
     host = Host(pools, settings.models, settings.host)
     sockets = _bind(settings.host.port, settings.host.address)
     port = sockets[0].getsockname()[1]
@@ -69,10 +69,13 @@ async def serve(settings: Settings, catalogue: Catalogue, reporter: Reporter, re
         await asyncio.gather(*(pool.close() for pool in host.pools))
 
 
-def _warn_of_unused_tables(settings: Settings) -> None:
-    unused = sorted(set(settings.model_tables) - set(settings.models))
+def _warn_of_unused_tables(settings: Settings, pools: list[Pool]) -> None:
+    """A misspelt name would have its table ignored, and nobody would say so."""
+    unused = [f"[models.{name}]" for name in settings.model_tables if name not in settings.models]
+    served = {pool.name for pool in pools}
+    unused += [f"[plugins.{name}]" for name in settings.plugin_settings if name not in served]
     if unused:
-        log.warning("the configuration has tables for models that are not served: %s", ", ".join(unused))
+        log.warning("the configuration has tables for what is not served: %s", ", ".join(unused))
 
 
 async def _until_loaded(pools: list[Pool], signals: _Signals) -> None:

@@ -245,16 +245,25 @@ def _host_settings(flags: Mapping[str, Any], table: Mapping[str, Any], where: st
     """`read_settings` lets a table win over the environment, which is right for plugins; here flags and the
     environment win over the file."""
     from_file = read_settings(HostSettings, table=table, where=where)
-    from_environment = read_settings(HostSettings, environ=os.environ)
+    environ = _own_environment()
+    from_environment = read_settings(HostSettings, environ=environ)
     given = {name: value for name, value in flags.items() if value is not None}
     checked = read_settings(HostSettings, table=given, where="flag")
     chosen = {}
     for field in dataclasses.fields(HostSettings):
         if field.name in given:
             chosen[field.name] = getattr(checked, field.name)
-        elif os.environ.get(field.metadata["env"]):
+        elif environ.get(field.metadata["env"]):
             chosen[field.name] = getattr(from_environment, field.name)
     return dataclasses.replace(from_file, **chosen)
+
+
+def _own_environment() -> dict[str, str]:
+    """The environment, without what Kubernetes puts there for a Service that is called `liftwing`.
+
+    Its LIFTWING_PORT is ``tcp://ADDRESS:PORT``, which is meant for nobody here.
+    """
+    return {name: value for name, value in os.environ.items() if not value.startswith("tcp://")}
 
 
 def _split_model_tables(

@@ -38,6 +38,7 @@ class Slot:
         line: The line that its workers serve.
         processes: What begins and ends the workers.
         limits: After how many answers, or from which size on, a worker is replaced.
+        until_idle: Whether the slot is needed only until nothing waits for it any more.
 
     Attributes:
         began: Whether a worker has ever said hello.
@@ -47,7 +48,15 @@ class Slot:
     """
 
     def __init__(
-        self, role: str, number: int, places: int, line: Line, processes: Processes, limits: PluginSettings
+        self,
+        role: str,
+        number: int,
+        places: int,
+        line: Line,
+        processes: Processes,
+        limits: PluginSettings,
+        *,
+        until_idle: bool = False,
     ) -> None:
         self.role = role
         self.number = number
@@ -59,6 +68,7 @@ class Slot:
         self._places = places
         self._processes = processes
         self._limits = limits
+        self._until_idle = until_idle
         self._futile = 0
         self._traceback: str | None = None
         self._asides: set[asyncio.Task[None]] = set()
@@ -101,6 +111,9 @@ class Slot:
                 if worn is not None:
                     self._aside(self._retire(worn, on_death))
                     worn = None
+                if self._until_idle and await _idle_before_death(worker):
+                    self._died(worker, on_death)
+                    return
                 await first_of(worker.ended, worker.worn)
                 if not worker.ended.done():
                     log.info("%s (pid %s) is replaced: %s", self._name, worker.pid, worker.worn.result())
@@ -190,3 +203,15 @@ def _start_problem(worker: Worker) -> tuple[str | None, str | None]:
         return "it died while it started", None
     hello = worker.hello.result()
     return hello.get("error"), hello.get("traceback")
+
+
+async def _idle_before_death(worker: Worker) -> bool:
+    """Wait until the worker runs nothing and nothing waits for it, or it dies; whether it is the former."""
+    while not worker.ended.done():
+        idle = asyncio.ensure_future(worker.idle.wait())
+        await first_of(idle, worker.ended)
+        idle.cancel()
+        # It may have been given the next call since.
+        if worker.idle.is_set() and not worker.ended.done():
+            return True
+    return False

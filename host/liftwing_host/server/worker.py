@@ -7,7 +7,7 @@ import os
 import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from ..wire import FrameReader, Head, frame
 from .call import Answer, Call
@@ -139,8 +139,8 @@ class Worker(asyncio.BufferedProtocol):
     # From asyncio
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:  # noqa: D102
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # uvloop's transports do what asyncio's do, and are not of their class.
+        self._transport = cast("asyncio.Transport", transport)
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002, D102
         return self._reader.get_buffer()
