@@ -19,11 +19,15 @@ __all__ = ["Application"]
 
 
 class Application:
-    """The routes, and for each the handler of every method that it takes."""
+    """The routes, and for each the handler of every method that it takes.
+
+    Attributes:
+        max_body_size: The most bytes that a request's body may have.
+    """
 
     def __init__(self, host: Host) -> None:
         metadata, inference = Metadata(host), Inference(host)
-        self._max_body_size = host.settings.max_body_size
+        self.max_body_size = host.settings.max_body_size
         self._traffic = host.traffic
         routes: dict[str, dict[str, Handler]] = {
             r"/": {"GET": health.live},
@@ -55,7 +59,7 @@ class Application:
         """
         handlers, arguments = self._route(path)
         handler = handlers.get(method) or handlers.get("any") or _method_not_allowed(handlers)
-        return Exchange(headers, stream, handler, arguments, self._traffic, self._max_body_size)
+        return Exchange(headers, stream, handler, arguments, self._traffic, self.max_body_size)
 
     def _match(self, path: str) -> tuple[dict[str, Handler], Mapping[str, str]]:
         request = HTTPServerRequest("GET", path)

@@ -114,7 +114,7 @@ class Exchange:
     ) -> None:
         self.path_arguments = path_arguments
         self.headers = headers
-        self.body: bytes = b""
+        self.body: bytes | bytearray = b""
         given = headers.get("x-request-id", "")
         self.id = given if _REQUEST_ID.fullmatch(given) else _new_id()
         self.answered = False
@@ -122,7 +122,7 @@ class Exchange:
         self._handler = handler
         self._traffic = traffic
         self._limit = max_body_size
-        self._chunks: list[bytes] = []
+        self._chunks: list[bytes | bytearray] = []
         self._size = 0
         self._finished = False
         self._on_leave: Callable[[], None] | None = None
@@ -146,7 +146,7 @@ class Exchange:
             if announced > _READ_AND_DROP or self.headers.get("expect", "").lower() == "100-continue":
                 self._finish()
 
-    def data_received(self, chunk: bytes) -> None:
+    def data_received(self, chunk: bytes | bytearray) -> None:
         """A part of the body."""
         self._size += len(chunk)
         if self._size <= self._limit:

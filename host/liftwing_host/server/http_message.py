@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterable
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import httptools
+import orjson
 
 if TYPE_CHECKING:
     from .exchange import Exchange, Headers
 
-__all__ = ["Message", "path_of"]
+__all__ = ["Message", "path_of", "refusal"]
+
+_STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
 
 
 class Message:
@@ -27,6 +32,24 @@ class Message:
         self.chunks: list[bytes] = []
         self.complete = False
         self.exchange: Exchange | None = None
+
+    def answer_head(self, status: int, headers: Iterable[tuple[str, str]]) -> bytes:
+        """The status line and the headers of its answer."""
+        lines = [_STATUS_LINES.get(status) or f"HTTP/1.1 {status} Unknown\r\n"]
+        lines += [f"{name}: {value}\r\n" for name, value in headers]
+        if not self.keep_alive:
+            lines.append("Connection: close\r\n")
+        elif self.old:
+            lines.append("Connection: keep-alive\r\n")
+        lines.append("\r\n")
+        return "".join(lines).encode("latin-1")
+
+
+def refusal(status: HTTPStatus) -> bytes:
+    """The answer to what is no request that could be answered properly."""
+    body = orjson.dumps({"error": status.phrase})
+    head = f"{_STATUS_LINES[status]}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+    return f"{head}Connection: close\r\n\r\n".encode() + body
 
 
 def path_of(url: bytes) -> str:

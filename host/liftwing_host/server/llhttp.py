@@ -19,9 +19,9 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, cast
 
 import httptools
-import orjson
 
-from .http_message import Message, path_of
+from .http_body import LARGE, LargeBody
+from .http_message import Message, path_of, refusal
 
 if TYPE_CHECKING:
     from .app import Application
@@ -40,8 +40,6 @@ _EMPTY_LINES = 4
 """Bytes of empty lines before a request; some clients send one after a body."""
 _LINGER = 2.0
 _JOIN_BELOW = 1 << 16
-
-_STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
 
 
 class LlhttpServer:
@@ -109,6 +107,7 @@ class _Connection(asyncio.Protocol):
         self._header_bytes = 0
         self._refused: HTTPStatus | None = None
         self._reading: Message | None = None
+        self._large_left: int | None = None
         # What is being answered, and what waits for its turn.
         self._answering: Message | None = None
         self._waiting: deque[Message] = deque()
@@ -151,6 +150,8 @@ class _Connection(asyncio.Protocol):
             self._refuse(HTTPStatus.BAD_REQUEST)
         elif self._waiting:
             self._transport.pause_reading()
+        elif self._large_left is not None:
+            self._read_large(self._large_left)
 
     def pause_writing(self) -> None:
         self._write_blocked = True
@@ -203,16 +204,21 @@ class _Connection(asyncio.Protocol):
             keep_alive=parser.should_keep_alive(),
             old=version == "1.0",
         )
-        if self._answering is None:
+        length = self._headers.get("content-length", "")
+        if self._answering is not None:
+            self._waiting.append(message)
+        elif length.isdecimal() and LARGE < int(length) <= self._application.max_body_size:
+            # Its beginning may be in what is being parsed now; the rest is read past the parser.
+            self._large_left = int(length)
             self._begin(message)
         else:
-            self._waiting.append(message)
+            self._begin(message)
 
     def on_body(self, body: bytes) -> None:
         message = self._reading
         if message is None:
             return
-        if message.exchange is None:
+        if message.exchange is None or self._large_left is not None:
             message.chunks.append(body)
         else:
             message.exchange.data_received(body)
@@ -223,7 +229,31 @@ class _Connection(asyncio.Protocol):
             return
         message.complete = True
         if message.exchange is not None:
+            for chunk in message.chunks:
+                message.exchange.data_received(chunk)
+            message.chunks.clear()
+            self._large_left = None
             message.exchange.finish()
+
+    def _read_large(self, length: int) -> None:
+        message = self._reading
+        assert message is not None
+        self._large_left = None
+        body = LargeBody(self, message.chunks, length, self._progressed, self._large_arrived)
+        message.chunks.clear()
+        self._transport.set_protocol(body)
+
+    def _progressed(self) -> None:
+        self._progress = self._loop.time()
+
+    def _large_arrived(self, body: bytearray) -> None:
+        message = self._reading
+        self._transport.set_protocol(self)
+        # The parser was left in the middle of the message.
+        self._parser = httptools.HttpRequestParser(self)
+        if message is not None and message.exchange is not None:
+            message.exchange.data_received(body)
+        self.on_message_complete()
 
     # One message after the other
 
@@ -259,14 +289,7 @@ class _Connection(asyncio.Protocol):
         assert message is not None
         if last:
             message.keep_alive = False
-        lines = [_STATUS_LINES.get(status) or f"HTTP/1.1 {status} Unknown\r\n"]
-        lines += [f"{name}: {value}\r\n" for name, value in headers]
-        if not message.keep_alive:
-            lines.append("Connection: close\r\n")
-        elif message.old:
-            lines.append("Connection: keep-alive\r\n")
-        lines.append("\r\n")
-        head = "".join(lines).encode("latin-1")
+        head = message.answer_head(status, headers)
         if message.method == "HEAD":
             self._transport.write(head)
         elif len(body) < _JOIN_BELOW:
@@ -324,9 +347,7 @@ class _Connection(asyncio.Protocol):
             self._answering = None
             if message.exchange is not None:
                 message.exchange.on_connection_close()
-        body = orjson.dumps({"error": status.phrase})
-        head = f"{_STATUS_LINES[status]}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-        self._transport.write(f"{head}Connection: close\r\n\r\n".encode() + body)
+        self._transport.write(refusal(status))
         self._linger()
 
     def _linger(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -17,6 +18,8 @@ __all__ = ["KILL_AFTER", "Worker"]
 KILL_AFTER = 1.0
 """Seconds past its deadline after which a call that is not answered has its worker killed."""
 
+_SLICE = 1 << 17
+"""Bytes of a large body that are written at once; about what a socket takes."""
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -74,6 +77,9 @@ class Worker(asyncio.BufferedProtocol):
         self._on_room = on_room
         self._on_overdue = on_overdue
         self._reader = FrameReader()
+        # asyncio would copy whatever the socket does not take at once, again and again for a large body.
+        self._outbox: deque[memoryview] = deque()
+        self._blocked = False
         self._transport: asyncio.Transport | None = None
 
     @property
@@ -90,9 +96,14 @@ class Worker(asyncio.BufferedProtocol):
 
     def send(self, head: Head, body: bytes | bytearray = b"") -> None:
         """Send any message."""
-        if self._transport is not None and not self._transport.is_closing():
-            for piece in frame(head, body):
-                self._transport.write(piece)
+        if self._transport is None or self._transport.is_closing():
+            return
+        pieces = frame(head, body)
+        if len(pieces) == 1 and not self._outbox:
+            self._transport.write(pieces[0])
+        else:
+            self._outbox.extend(map(memoryview, pieces))
+            self._write_on()
 
     def give(self, calls: Sequence[Call]) -> None:
         """Have it run a call, or several as one batch."""
@@ -141,6 +152,23 @@ class Worker(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:  # noqa: D102
         # uvloop's transports do what asyncio's do, and are not of their class.
         self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(high=0)
+
+    def pause_writing(self) -> None:  # noqa: D102
+        self._blocked = True
+
+    def resume_writing(self) -> None:  # noqa: D102
+        self._blocked = False
+        self._write_on()
+
+    def _write_on(self) -> None:
+        """Write as much of the outbox as the socket takes."""
+        assert self._transport is not None
+        while self._outbox and not self._blocked:
+            piece = self._outbox.popleft()
+            if len(piece) > _SLICE:
+                self._outbox.appendleft(piece[_SLICE:])
+            self._transport.write(piece[:_SLICE])
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002, D102
         return self._reader.get_buffer()
@@ -158,6 +186,7 @@ class Worker(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002, D102
         self.retired = True
+        self._outbox.clear()
         for call in self.calls.values():
             call.disarm()
         if not self.ended.done():
