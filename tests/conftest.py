@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,11 @@ from liftwing_host.pytest_plugin import LiveHost
 from mediawiki.fixtures import flaky_mediawiki, mediawiki, mediawiki_cache, nowhere
 
 __all__ = ["flaky_mediawiki", "mediawiki", "mediawiki_cache", "nowhere"]
+
+# torch is a gigabyte: continuous integration installs it, and whoever wants to.
+collect_ignore = (
+    [] if importlib.util.find_spec("torch") or os.environ.get("CI") == "true" else ["test_torch.py"]
+)
 
 ZOO = Path(__file__).parent / "zoo"
 

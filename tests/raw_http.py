@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 import socket
 from types import TracebackType
 
@@ -53,6 +55,30 @@ class RawClient:
         except ConnectionResetError:
             return b""
 
+    def ends(self) -> bool:
+        """Whether the host closes the connection without a further byte."""
+        with contextlib.suppress(ConnectionResetError):
+            return self._file.read() == b""
+        return True
+
     def close(self) -> None:
         self._file.close()
         self.socket.close()
+
+
+def replies(data: bytes) -> list[Reply]:
+    """All that came over one connection, but for what says `go on`."""
+    found = []
+    while data:
+        head, end, data = data.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 "), head
+        assert end, head
+        headers = {
+            name.lower(): value for name, value in re.findall(r"\r\n([^:]+): ([^\r]*)", head.decode("latin1"))
+        }
+        status, size = int(head.split()[1]), int(headers.get("content-length", "0"))
+        assert len(data) >= size, f"{len(data)} bytes of {size}"
+        if status != 100:
+            found.append(Reply(status, headers, data[:size]))
+        data = data[size:]
+    return found

@@ -16,17 +16,24 @@ TOO_LARGE = b'{"error":"The request body is larger than the limit of 100000 byte
 ALIVE = b'{"status":"alive"}'
 
 
+@pytest.fixture(scope="module", params=["llhttp", "tornado"])
+def front(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
-def host() -> Iterator[LiveHost]:
-    host = LiveHost(["echo", "raw", "knows", "stages"], arguments=["--workers", "2"])
+def host(front: str) -> Iterator[LiveHost]:
+    arguments = ["--workers", "2", "--http", front]
+    host = LiveHost(["echo", "raw", "knows", "stages"], arguments=arguments)
     yield host
     host.stop()
 
 
 @pytest.fixture(scope="module")
-def small_host() -> Iterator[LiveHost]:
+def small_host(front: str) -> Iterator[LiveHost]:
     """Takes bodies of up to 100,000 bytes."""
-    host = LiveHost(["raw"], config={"max_body_size": LIMIT}, arguments=["--workers", "1"])
+    arguments = ["--workers", "1", "--http", front]
+    host = LiveHost(["raw"], config={"max_body_size": LIMIT}, arguments=arguments)
     yield host
     host.stop()
 
@@ -103,12 +110,13 @@ def test_a_chunked_body_is_put_together(host: LiveHost) -> None:
         assert client.reply().body == b'{"b":1}'
 
 
-def test_a_client_that_asks_first_is_told_to_go_on(host: LiveHost) -> None:
+def test_a_client_that_asks_first_is_told_to_go_on(host: LiveHost, front: str) -> None:
     with RawClient(host.port) as client:
         client.send(
             b"POST /v1/models/echo:predict HTTP/1.1\r\nHost: x\r\nContent-Length: 7\r\nExpect: 100-continue\r\n\r\n"
         )
-        assert client.start_line() + client.start_line() == b"HTTP/1.1 100 Continue\r\n\r\n"
+        words = b"Continue" if front == "llhttp" else b"(Continue)"
+        assert client.start_line() + client.start_line() == b"HTTP/1.1 100 %s\r\n\r\n" % words
         client.send(b'{"a":1}')
         assert client.reply().body == b'{"a":1}'
 
@@ -193,13 +201,20 @@ def test_a_length_that_nobody_could_send_is_refused_at_once(small_host: LiveHost
     ],
     ids=range(12),
 )
-def test_garbage_closes_its_connection_and_no_other(host: LiveHost, garbage: bytes) -> None:
+def test_garbage_closes_its_connection_and_no_other(host: LiveHost, front: str, garbage: bytes) -> None:
     with RawClient(host.port) as bystander, RawClient(host.port) as client:
         client.send(garbage)
+        if front == "tornado" and garbage == b"GET / HTTP/1.1\r\n\r\n":
+            assert client.reply().body == ALIVE, "it does not miss a `Host`"
+            return
         answer = client.rest()
-        assert answer.startswith((b"HTTP/1.1 400 Bad Request\r\n", b"HTTP/1.1 431 ")), answer
-        assert answer.endswith(b'"}')
-        assert b'{"error":"' in answer
+        if front == "llhttp":
+            assert answer.startswith((b"HTTP/1.1 400 Bad Request\r\n", b"HTTP/1.1 431 ")), answer
+            assert answer.endswith(b'"}')
+            assert b'{"error":"' in answer
+        else:
+            # Tornado's own words, or none.
+            assert answer in {b"", b"HTTP/1.1 400 Bad Request\r\n\r\n"}
         bystander.post(b'{"a":1}')
         assert bystander.reply().body == b'{"a":1}'
 

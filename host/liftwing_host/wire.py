@@ -64,7 +64,9 @@ class ProtocolError(Exception):
     """What arrived is no message: the other side is broken, and the connection is of no more use."""
 
 
-def frame(head: Mapping[str, Any], body: bytes | bytearray = b"") -> list[bytes | bytearray]:
+def frame(
+    head: Mapping[str, Any], body: bytes | bytearray | memoryview = b""
+) -> list[bytes | bytearray | memoryview]:
     """The pieces of a message, to be written one after the other; a large body is not copied."""
     encoded = orjson.dumps(head)
     prefix = _PREFIX.pack(len(encoded), len(body))

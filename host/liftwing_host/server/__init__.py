@@ -6,7 +6,7 @@ Which file does what, in the order in which a request meets them::
     environments                 what is installed for other interpreters
     run, report                  start, drain, stop; what the operator sees meanwhile
     assembly, host, reload       put together, served, replaced
-    llhttp, http_message, http_body
+    llhttp, http_reader, http_message, http_body
                                  HTTP read with llhttp
     tornado_http                 HTTP read with Tornado's parser: the alternative
     app, exchange                every URL on one page; one HTTP request and its answer

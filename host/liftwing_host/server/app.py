@@ -17,6 +17,9 @@ from .metadata import Metadata
 
 __all__ = ["Application"]
 
+_LONGEST_KEPT = 256
+"""Letters of a path whose route is remembered; longer ones could fill the memory."""
+
 
 class Application:
     """The routes, and for each the handler of every method that it takes.
@@ -57,7 +60,7 @@ class Application:
             headers: Its headers, by lower-case name.
             stream: What it is answered through.
         """
-        handlers, arguments = self._route(path)
+        handlers, arguments = self._route(path) if len(path) <= _LONGEST_KEPT else self._match(path)
         handler = handlers.get(method) or handlers.get("any") or _method_not_allowed(handlers)
         return Exchange(headers, stream, handler, arguments, self._traffic, self.max_body_size)
 

@@ -30,7 +30,9 @@ def assemble(settings: Settings, catalogue: Catalogue) -> list[Pool]:
     of_plugin: dict[str, list[ServedModel]] = defaultdict(list)
     for name in settings.models:
         offer = catalogue.find(name)
-        of_plugin[offer.distribution].append(ServedModel(name, offer, settings.of_model(name)))
+        of_plugin[offer.distribution].append(
+            ServedModel(name, offer, settings.of_model(name, offer.distribution))
+        )
     return [_pool(settings, name, models) for name, models in of_plugin.items()]
 
 

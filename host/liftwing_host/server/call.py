@@ -67,7 +67,7 @@ class Call:
         leg: Leg,
         number: int,
         request: dict[str, Any],
-        body: bytes | bytearray,
+        body: bytes | bytearray | memoryview,
         deadline: float,
         timeout: float,
     ) -> None:

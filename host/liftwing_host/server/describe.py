@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from ..wire import VERSION, FrameReader, Head, HookBoard, frame
 from .discovery import Offer
-from .launch import host_path, launch
+from .launch import host_path, launch, version_problem
 
 __all__ = ["describe"]
 
@@ -26,8 +26,15 @@ def describe(offers: Iterable[Offer]) -> dict[str, Head]:
         # One process for each: a plugin that dies while it is imported must not silence the others.
         heads = _ask(offer)
         died = {"error": "its process died while it was imported", "traceback": None}
-        described[offer.name] = heads[0] if heads else died
+        described[offer.name] = _checked(heads[0]) if heads else died
     return described
+
+
+def _checked(head: Head) -> Head:
+    """What was told, or why it tells nothing: an interpreter with another liftwing-host says only that."""
+    if head["kind"] == "ready":
+        return {"error": version_problem(head["version"]), "traceback": None}
+    return head
 
 
 def _ask(offer: Offer) -> list[Head]:

@@ -54,7 +54,7 @@ def offers_of(pythons: Mapping[str, Path]) -> list[Offer]:
 
 def isolated_offers(folder: Path) -> list[Offer]:
     """What plugins offer that `install_isolated` has put into environments of their own."""
-    pythons = sorted(folder.glob("*/bin/python")) if folder.is_dir() else []
+    pythons = sorted(folder.glob("[!.]*/bin/python")) if folder.is_dir() else []
     return [offer for python in pythons for offer in _ask(python)]
 
 
@@ -72,21 +72,35 @@ def install_isolated(requirement: str, folder: Path, pip_arguments: Sequence[str
     Raises:
         ConfigurationError: It cannot be installed, or is no plugin.
     """
-    name = re.match(r"[A-Za-z0-9._-]+", Path(requirement).name)
+    # It begins as names of distributions do; ".." would be the folder of somebody else.
+    name = re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", Path(requirement).name)
     if name is None:
         raise ConfigurationError(f"{requirement!r} is neither the name of a distribution nor a path.")
     home = folder / name.group()
+    # An environment cannot be moved, so the one that may be there is put aside, and back where this fails.
+    aside = home.with_name(f".{home.name}.before")
+    shutil.rmtree(aside, ignore_errors=True)
+    if home.exists():
+        home.rename(aside)
+    try:
+        offers = _install(requirement, home, pip_arguments)
+    except BaseException:
+        shutil.rmtree(home, ignore_errors=True)
+        if aside.exists():
+            aside.rename(home)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
+    return offers
+
+
+def _install(requirement: str, home: Path, pip_arguments: Sequence[str]) -> list[Offer]:
     _run([sys.executable, "-m", "venv", "--clear", str(home)])
     python = home / "bin" / "python"
-    try:
-        pip = [str(python), "-m", "pip", "install", "--disable-pip-version-check"]
-        _run([*pip, *pip_arguments, requirement])
-        offers = list(_ask(python))
-        if not offers:
-            raise ConfigurationError(f"{requirement} was installed, but brings no model: it is no plugin.")
-    except ConfigurationError:
-        shutil.rmtree(home)
-        raise
+    pip = [str(python), "-m", "pip", "install", "--disable-pip-version-check"]
+    _run([*pip, *pip_arguments, requirement])
+    offers = list(_ask(python))
+    if not offers:
+        raise ConfigurationError(f"{requirement} was installed, but brings no model: it is no plugin.")
     return offers
 
 

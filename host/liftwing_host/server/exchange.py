@@ -37,6 +37,8 @@ log = logging.getLogger("liftwing_host.http")
 
 JSON = "application/json"
 _REQUEST_ID = re.compile(r"[!-~]{1,128}")
+_SMALL = 4096
+"""Bytes of a piece of a body below which it is put together with others: as an object it costs more than it holds."""
 _READ_AND_DROP = 1 << 30
 """A body that is too large is read to its end before it is refused, up to this size, since most clients look
 for an answer only after they have sent all; what is larger has its connection closed."""
@@ -114,7 +116,7 @@ class Exchange:
     ) -> None:
         self.path_arguments = path_arguments
         self.headers = headers
-        self.body: bytes | bytearray = b""
+        self.body: bytes | bytearray | memoryview = b""
         given = headers.get("x-request-id", "")
         self.id = given if _REQUEST_ID.fullmatch(given) else _new_id()
         self.answered = False
@@ -122,7 +124,7 @@ class Exchange:
         self._handler = handler
         self._traffic = traffic
         self._limit = max_body_size
-        self._chunks: list[bytes | bytearray] = []
+        self._chunks: list[bytes | bytearray | memoryview] = []
         self._size = 0
         self._finished = False
         self._on_leave: Callable[[], None] | None = None
@@ -146,16 +148,24 @@ class Exchange:
             if announced > _READ_AND_DROP or self.headers.get("expect", "").lower() == "100-continue":
                 self._finish()
 
-    def data_received(self, chunk: bytes | bytearray) -> None:
+    def data_received(self, chunk: bytes | bytearray | memoryview) -> None:
         """A part of the body."""
         self._size += len(chunk)
         if self._size <= self._limit:
-            self._chunks.append(chunk)
+            self._keep(chunk)
         elif not self.answered:
             self._chunks.clear()
             self._answer(error_response(PayloadTooLarge(self._limit)))
         elif self._size > self._limit + _READ_AND_DROP:
             self._finish()
+
+    def _keep(self, chunk: bytes | bytearray | memoryview) -> None:
+        if len(chunk) >= _SMALL or not self._chunks:
+            self._chunks.append(chunk)
+        elif isinstance(self._chunks[-1], bytearray):
+            self._chunks[-1] += chunk
+        else:
+            self._chunks.append(bytearray(chunk))
 
     def finish(self) -> None:
         """The request is complete."""
@@ -180,19 +190,21 @@ class Exchange:
             return
         self.answered = True
         self._chunks.clear()
+        on_leave = self._on_leave
         self._end()
-        if self._on_leave is not None:
-            self._on_leave()
+        if on_leave is not None:
+            on_leave()
 
     # Answering
 
     async def _await(self, response: Awaitable[Response]) -> None:
         try:
             self._respond(await response)
-        except ClientLeft:
-            pass
-        except LiftwingError as error:
-            self._respond(error_response(error))
+        except (ClientLeft, LiftwingError) as error:
+            # A traceback would keep the request, however large, until the collector comes by.
+            error.__traceback__ = None
+            if isinstance(error, LiftwingError):
+                self._respond(error_response(error))
         except Exception:
             log.exception("request %s failed in the host", self.id)
             self._respond(
@@ -221,6 +233,8 @@ class Exchange:
 
     def _end(self) -> None:
         self._finished = True
+        # Whoever asked to be told refers to this: not to keep a large body until the collector comes by.
+        self._on_leave = None
         self._traffic.end()
 
 

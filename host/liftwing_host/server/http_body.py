@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import mmap
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -31,10 +32,11 @@ class LargeBody(asyncio.BufferedProtocol):
         begun: list[bytes],
         length: int,
         on_progress: Callable[[], None],
-        on_complete: Callable[[bytearray], None],
+        on_complete: Callable[[memoryview], None],
     ) -> None:
         self._connection = connection
-        self._body = bytearray(length)
+        # Memory that is taken only as the body arrives: to announce a large one costs the host nothing.
+        self._body = memoryview(mmap.mmap(-1, length))
         self._filled = 0
         for part in begun:
             self._body[self._filled : self._filled + len(part)] = part
@@ -44,7 +46,7 @@ class LargeBody(asyncio.BufferedProtocol):
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002
         """What is missing."""
-        return memoryview(self._body)[self._filled :]
+        return self._body[self._filled :]
 
     def buffer_updated(self, nbytes: int) -> None:
         """More of it has arrived."""

@@ -33,6 +33,11 @@ class Message:
         self.complete = False
         self.exchange: Exchange | None = None
 
+    @property
+    def has_body(self) -> bool:
+        """Whether its head says that a body follows."""
+        return "transfer-encoding" in self.headers or self.headers.get("content-length", "0").strip("0") != ""
+
     def answer_head(self, status: int, headers: Iterable[tuple[str, str]]) -> bytes:
         """The status line and the headers of its answer."""
         lines = [_STATUS_LINES.get(status) or f"HTTP/1.1 {status} Unknown\r\n"]

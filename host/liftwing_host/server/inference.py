@@ -83,14 +83,14 @@ class _Passage:
             timer.cancel()
 
     async def _legs(self) -> Response:
-        body: bytes | bytearray = self._exchange.body
+        body: bytes | bytearray | memoryview = self._exchange.body
         request = {
             "id": self._exchange.id,
             "protocol": "v1",
             "headers": self._exchange.headers,
             "deadline": self._deadline,
         }
-        head: dict[str, object] = {}
+        answer: Answer | None = None
         for number, leg in enumerate(self._model.legs):
             self._number = number
             # Between two legs there is no call that could be failed.
@@ -105,9 +105,9 @@ class _Passage:
                 raise self._too_late(answer.head.get("hook") or " or ".join(leg.hooks))
             if answer.status != 200:
                 raise self._error(answer)
-            head, body = answer.head, answer.body
-        content_type = head.get("content_type")
-        return Response(200, body, str(content_type) if content_type else None)
+            body = answer.body
+        assert answer is not None  # Every model has a predict hook, and so a leg.
+        return Response(200, answer.body, answer.head["content_type"])
 
     def _expire(self) -> None:
         """The time is over. An async hook is cancelled and says where it was; a compute hook cannot be asked."""

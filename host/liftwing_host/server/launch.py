@@ -7,7 +7,9 @@ import socket
 import subprocess
 import sys
 
-__all__ = ["launch"]
+from ..wire import VERSION
+
+__all__ = ["host_path", "launch", "version_problem"]
 
 _THREAD_LIMITS = (
     "OMP_NUM_THREADS",
@@ -35,22 +37,35 @@ def launch(
     return subprocess.Popen(  # noqa: S603 - the interpreter is the operator's choice
         [python, "-m", "liftwing_host.worker", *map(str, fds)],
         pass_fds=fds,
-        env=_environment(threads),
+        env=_environment(threads, own=python == sys.executable),
         stdin=subprocess.DEVNULL,
         stdout=stderr_fd,
         stderr=stderr_fd,
     )
 
 
-def _environment(threads: int) -> dict[str, str]:
+def _environment(threads: int, *, own: bool) -> dict[str, str]:
     # Numeric libraries start their threads when they are imported, and no process may be forked beside a
     # thread. What the operator sets stands: the template then sees the threads and is not forked.
-    environment = dict.fromkeys(_THREAD_LIMITS, str(threads))
-    environment.update(os.environ)
+    # (The other libraries take OMP_NUM_THREADS where their own variable is not set.)
+    limits = () if "OMP_NUM_THREADS" in os.environ else _THREAD_LIMITS
+    environment = dict.fromkeys(limits, str(threads)) | os.environ
+    if not own:
+        # What is meant for the host's interpreter would come before what another environment holds.
+        environment.pop("PYTHONPATH", None)
+        environment.pop("PYTHONHOME", None)
     environment["PYTHONUNBUFFERED"] = "1"
     # `python -m` would put the current folder first: a file in it could stand in for any module.
     environment["PYTHONSAFEPATH"] = "1"
     return environment
+
+
+def version_problem(version: int) -> str:
+    """What to tell where an interpreter's liftwing-host speaks another version of the protocol."""
+    return (
+        f"its interpreter holds a liftwing-host that speaks version {version} of the protocol; "
+        f"this one speaks {VERSION}. Install the same version in both."
+    )
 
 
 def host_path() -> list[str]:

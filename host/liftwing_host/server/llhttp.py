@@ -18,26 +18,20 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, cast
 
-import httptools
-
 from .http_body import LARGE, LargeBody
-from .http_message import Message, path_of, refusal
+from .http_message import Message, refusal
+from .http_reader import MessageReader
 
 if TYPE_CHECKING:
     from .app import Application
-    from .exchange import Headers
 
 __all__ = ["LlhttpServer"]
 
-MAX_HEAD = 64 << 10
-"""Bytes of a request's line and headers; Tornado's default."""
 PATIENCE = 60.0
 """Seconds without progress in a head, a body or an answer, after which the connection is ended."""
 IDLE = 3600.0
 """Seconds that a connection may be idle: Tornado's default, and far more than any proxy's (kserve#5446)."""
 _SWEEP = 5.0
-_EMPTY_LINES = 4
-"""Bytes of empty lines before a request; some clients send one after a body."""
 _LINGER = 2.0
 _JOIN_BELOW = 1 << 16
 
@@ -96,23 +90,18 @@ class _Connection(asyncio.Protocol):
         self._application = application
         self._connections = connections
         self._loop = asyncio.get_running_loop()
-        self._parser = httptools.HttpRequestParser(self)
+        self._reader = MessageReader(self)
         self._transport: asyncio.Transport
         self.gone: asyncio.Future[None] = self._loop.create_future()
-        # What is being read: its head so far, then the message.
-        self._url = b""
-        self._headers: Headers = {}
-        self._in_head = False
-        self._head_bytes = 0
-        self._header_bytes = 0
-        self._refused: HTTPStatus | None = None
-        self._reading: Message | None = None
         self._large_left: int | None = None
+        # Why nothing more is read, until all that came before it has been answered.
+        self._refusal: HTTPStatus | None = None
         # What is being answered, and what waits for its turn.
         self._answering: Message | None = None
         self._waiting: deque[Message] = deque()
         self._ending = False
         self._write_blocked = False
+        self._unsent = 0
         self._progress = self._loop.time()
 
     # From asyncio
@@ -126,29 +115,23 @@ class _Connection(asyncio.Protocol):
         self._ending = True
         self._connections.discard(self)
         self._waiting.clear()
-        if self._answering is not None and self._answering.exchange is not None:
-            self._answering.exchange.on_connection_close()
+        # Connection and parser refer to each other: not to keep a large body until the collector comes by.
+        message, self._answering, self._reader.message = self._answering, None, None
+        if message is not None and message.exchange is not None:
+            message.exchange.on_connection_close()
         if not self.gone.done():
             self.gone.set_result(None)
 
     def data_received(self, data: bytes) -> None:
-        if self._ending:
+        if self._ending or self._refusal is not None:
             return
-        self._progress = self._loop.time()
-        if self._reading is None:
-            self._head_bytes += len(data)
-        try:
-            self._feed(data)
-        except httptools.HttpParserError:
-            self._refuse(HTTPStatus.BAD_REQUEST)
-            return
-        if self._refused is not None:
-            self._refuse(self._refused)
-        elif self._in_head and self._head_bytes > MAX_HEAD:
-            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
-        elif self._reading is None and not self._in_head and self._head_bytes > _EMPTY_LINES:
-            self._refuse(HTTPStatus.BAD_REQUEST)
-        elif self._waiting:
+        # A head that comes in drips makes no progress: it has its time as a whole.
+        if not self._reader.in_head:
+            self._progress = self._loop.time()
+        refused = self._reader.feed(data)
+        if refused is not None:
+            self._refuse(refused)
+        elif self._waiting or self._write_blocked:
             self._transport.pause_reading()
         elif self._large_left is not None:
             self._read_large(self._large_left)
@@ -162,71 +145,32 @@ class _Connection(asyncio.Protocol):
         self._progress = self._loop.time()
         self._next()
 
-    def _feed(self, data: bytes) -> None:
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            # Nothing else is spoken here: the offer is ignored, and what follows is HTTP/1.1 as before.
-            self._parser = httptools.HttpRequestParser(self)
-            self._feed(data[upgrade.args[0] :])
+    # From the reader
 
-    # From the parser
-
-    def on_message_begin(self) -> None:
-        self._url = b""
-        self._headers = {}
-        self._header_bytes = 0
-        self._in_head = True
-
-    def on_url(self, url: bytes) -> None:
-        self._url += url
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._header_bytes += len(name) + len(value)
-        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
-        self._headers[key] = f"{self._headers[key]},{text}" if key in self._headers else text
-
-    def on_headers_complete(self) -> None:
-        self._in_head = False
-        self._head_bytes = 0
-        parser = self._parser
-        version = parser.get_http_version()
-        if self._header_bytes + len(self._url) > MAX_HEAD:
-            self._refused = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
-        elif version not in ("1.0", "1.1") or (version == "1.1" and "host" not in self._headers):
-            self._refused = HTTPStatus.BAD_REQUEST
-        if self._refused is not None:
-            return
-        message = self._reading = Message(
-            parser.get_method().decode("latin-1"),
-            path_of(self._url),
-            self._headers,
-            keep_alive=parser.should_keep_alive(),
-            old=version == "1.0",
-        )
-        length = self._headers.get("content-length", "")
-        if self._answering is not None:
+    def head_arrived(self, message: Message) -> bool:
+        """Begin its exchange, if it is its turn."""
+        self._progress = self._loop.time()
+        if self._ending:
+            return False
+        length = message.headers.get("content-length", "")
+        if self._answering is not None or self._waiting or self._write_blocked:
             self._waiting.append(message)
-        elif length.isdecimal() and LARGE < int(length) <= self._application.max_body_size:
+            return True
+        if length.isdecimal() and LARGE < int(length) <= self._application.max_body_size:
             # Its beginning may be in what is being parsed now; the rest is read past the parser.
             self._large_left = int(length)
-            self._begin(message)
-        else:
-            self._begin(message)
+        self._begin(message)
+        return True
 
-    def on_body(self, body: bytes) -> None:
-        message = self._reading
-        if message is None:
-            return
+    def body_arrived(self, message: Message, body: bytes) -> None:
+        """Give it to the exchange, if that has begun and there is not much more to come."""
         if message.exchange is None or self._large_left is not None:
             message.chunks.append(body)
         else:
             message.exchange.data_received(body)
 
-    def on_message_complete(self) -> None:
-        message, self._reading = self._reading, None
-        if message is None:
-            return
+    def message_arrived(self, message: Message) -> None:
+        """It can be answered, if it is its turn."""
         message.complete = True
         if message.exchange is not None:
             for chunk in message.chunks:
@@ -236,7 +180,7 @@ class _Connection(asyncio.Protocol):
             message.exchange.finish()
 
     def _read_large(self, length: int) -> None:
-        message = self._reading
+        message = self._reader.message
         assert message is not None
         self._large_left = None
         body = LargeBody(self, message.chunks, length, self._progressed, self._large_arrived)
@@ -246,14 +190,12 @@ class _Connection(asyncio.Protocol):
     def _progressed(self) -> None:
         self._progress = self._loop.time()
 
-    def _large_arrived(self, body: bytearray) -> None:
-        message = self._reading
+    def _large_arrived(self, body: memoryview) -> None:
+        message = self._reader.message
         self._transport.set_protocol(self)
-        # The parser was left in the middle of the message.
-        self._parser = httptools.HttpRequestParser(self)
         if message is not None and message.exchange is not None:
             message.exchange.data_received(body)
-        self.on_message_complete()
+        self._reader.complete_elsewhere()
 
     # One message after the other
 
@@ -263,7 +205,7 @@ class _Connection(asyncio.Protocol):
         message.exchange.headers_received()
         if self._answering is not message:
             return
-        waits = message.headers.get("expect", "").lower() == "100-continue"
+        waits = message.headers.get("expect", "").lower() == "100-continue" and not message.old
         if waits and not message.complete and not message.exchange.answered:
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         for chunk in message.chunks:
@@ -276,8 +218,14 @@ class _Connection(asyncio.Protocol):
         # An answer that the client has not read yet holds up the next: nothing piles up here.
         while self._waiting and self._answering is None and not self._write_blocked and not self._ending:
             self._begin(self._waiting.popleft())
-        if not self._waiting and not self._ending and not self._transport.is_closing():
-            self._transport.resume_reading()
+        if self._waiting or self._write_blocked or self._ending or self._transport.is_closing():
+            return
+        if self._refusal is None:
+            if not self._transport.is_reading():
+                self._progress = self._loop.time()
+                self._transport.resume_reading()
+        elif self._answering is None:
+            self._send_refusal(self._refusal)
 
     # From the exchange: the answer to the message whose turn it is
 
@@ -306,7 +254,7 @@ class _Connection(asyncio.Protocol):
             self._linger()
         elif not message.keep_alive:
             self.close()
-        elif self._waiting:
+        elif self._waiting or self._refusal is not None:
             # Not from within: a pipeline of a thousand requests must not be a thousand calls deep.
             self._loop.call_soon(self._next)
 
@@ -324,29 +272,41 @@ class _Connection(asyncio.Protocol):
 
     def check(self, now: float) -> None:
         """End it if it has made no progress for too long."""
+        unsent = self._transport.get_write_buffer_size()
+        if unsent != self._unsent:
+            self._unsent, self._progress = unsent, now
         waited = now - self._progress
-        if self._write_blocked:
+        if unsent:
             if waited > PATIENCE:
                 self.abort()
-        elif self._in_head or self._reading is not None:
-            if waited > PATIENCE:
+        elif self._reader.in_head or self._reader.message is not None:
+            if waited > PATIENCE and self._transport.is_reading():
                 self._refuse(HTTPStatus.REQUEST_TIMEOUT)
         elif self._answering is None and waited > IDLE:
             self.close()
 
     def _refuse(self, status: HTTPStatus) -> None:
-        """What arrives is no request that could be answered properly."""
-        message, self._reading = self._answering, None
-        self._waiting.clear()
-        if message is not None:
-            if message.complete:
-                # Its answer is still owed; what came after it is not.
-                message.keep_alive = False
-                self._transport.pause_reading()
-                return
+        """What arrives is no request that could be answered properly; what came before it still is."""
+        if self._ending:
+            return
+        message, self._reader.message = self._reader.message, None
+        if message is not None and message.exchange is None:
+            self._waiting.remove(message)
+        elif message is not None:
             self._answering = None
-            if message.exchange is not None:
-                message.exchange.on_connection_close()
+            assert message.exchange is not None
+            answered = message.exchange.answered
+            message.exchange.on_connection_close()
+            if answered:
+                self._linger()
+                return
+        if self._answering is not None or self._waiting:
+            self._refusal = status
+            self._transport.pause_reading()
+            return
+        self._send_refusal(status)
+
+    def _send_refusal(self, status: HTTPStatus) -> None:
         self._transport.write(refusal(status))
         self._linger()
 
@@ -357,4 +317,10 @@ class _Connection(asyncio.Protocol):
             with contextlib.suppress(OSError):
                 self._transport.write_eof()
             self._transport.resume_reading()
-            self._loop.call_later(_LINGER, self._transport.abort)
+            self._loop.call_later(_LINGER, self._end_linger)
+
+    def _end_linger(self) -> None:
+        if self._transport.get_write_buffer_size():
+            self._loop.call_later(_LINGER, self._end_linger)
+        else:
+            self._transport.abort()

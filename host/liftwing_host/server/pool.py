@@ -17,6 +17,7 @@ from typing import Any
 from ..errors import ConfigurationError, ModelNotReady, WorkerDied
 from ..wire import VERSION, Head
 from .call import Answer, Call
+from .launch import version_problem
 from .line import Line
 from .processes import Processes, describe_status, first_of
 from .served_model import Leg, ServedModel
@@ -42,7 +43,7 @@ class Pool:
     Attributes:
         name: The plugin's distribution.
         idle: Set while no request is under way.
-        source_files: The plugin's own files that were imported.
+        source_files: The plugin's own files that were imported, or could not be.
         settled: Set when every model either serves or has failed.
     """
 
@@ -58,7 +59,7 @@ class Pool:
         self.name = self._name = name
         self.idle = asyncio.Event()
         self.idle.set()
-        self.source_files: list[str] = []
+        self.source_files: set[str] = set()
         self._under_way = 0
         self._models = {model.name: model for model in models}
         assert settings.workers is not None
@@ -144,6 +145,7 @@ class Pool:
         """Let everything end: the workers see the end of file, run their stop hooks and exit."""
         for task in self._tasks:
             task.cancel()
+        self.settled.set()  # Who waits for it to load, has nothing left to wait for.
         await asyncio.gather(*self._tasks, return_exceptions=True)
         workers = self.live_workers()
         for worker in workers:
@@ -192,14 +194,10 @@ class Pool:
     def _is_of_use(self, ready: Head) -> bool:
         """Let workers begin. A template that has nothing to fork would only hold memory."""
         if ready["version"] != VERSION:
-            self._all_failed(
-                f"its interpreter holds a liftwing-host that speaks version {ready['version']} of the protocol; "
-                f"this one speaks {VERSION}. Install the same version in both."
-            )
+            self._all_failed(version_problem(ready["version"]))
         if not any(model.state == "loaded" for model in self._models.values()):
             self.settled.set()
             return False
-        self.source_files = ready["files"]
         refusal = self._processes.fork_refused = ready["fork_refused"]
         if refusal:
             log.warning("%s: each worker loads for itself: %s", self._name, refusal)
@@ -239,12 +237,18 @@ class Pool:
 
     def _heard_of_worker(self, head: Head) -> None:
         """A worker that loads for itself: what one could not load, none is asked for, even if another could."""
+        if head["kind"] == "ready":
+            self._all_failed(version_problem(head["version"]))
+            for slot in self._slots:
+                slot.hopeless = True
+            return
         if self._models[head["model"]].state != "failed":
             self._heard(head)
 
     def _heard(self, head: Head) -> None:
         self._loads_now = head["model"] if head["kind"] == "loading" else None
         if head["kind"] == "loaded":
+            self.source_files.update(head.get("files", ()))
             self._models[head["model"]].loaded(head)
             if all(model.state == "failed" for model in self._models.values()):
                 for slot in self._slots:

@@ -69,12 +69,13 @@ async def watch_files(host: Host, reload: Callable[[], object], *, every: float 
     while True:
         await asyncio.sleep(every)
         now = _times(host.pools)
-        if any(before.get(path, time) != time for path, time in now.items()):
+        changed = any(before.get(path, time) != time for path, time in now.items())
+        # As it was before the reload: what changes while that is under way is seen the next time.
+        before = now
+        if changed:
             result = reload()
             if asyncio.iscoroutine(result):
                 await result
-            now = _times(host.pools)
-        before = now
 
 
 def _times(pools: Iterable[Pool]) -> dict[str, int]:

@@ -135,10 +135,11 @@ class _Signals:
 async def _drain(host: Host, server: LlhttpServer | TornadoServer, signals: _Signals) -> None:
     """Readiness first, so that nobody is sent here any more; then the port; then what is under way."""
     host.draining = True
+    # Clients open other connections meanwhile, so that none asks over one that is just being closed.
+    host.traffic.closing = True
     log.info("told to end; not ready any more")
     await _unless_hastened(signals, asyncio.sleep(host.settings.drain_delay))
     server.stop()
-    host.traffic.closing = True
     await _unless_hastened(signals, host.traffic.idle.wait(), timeout=host.settings.drain_timeout)
     await server.close()
 

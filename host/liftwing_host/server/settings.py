@@ -160,9 +160,17 @@ class Settings:
     model_tables: Mapping[str, Mapping[str, Any]]
     plugin_settings: Mapping[str, PluginSettings]
 
-    def of_model(self, name: str) -> ModelSettings:
+    def of_model(self, name: str, distribution: str = "") -> ModelSettings:
         """A model's settings, with the host's where the model has none of its own."""
-        return _inherit(self.model_settings.get(name, ModelSettings()), self.host)
+        host = self.host
+        if self._own_workers(distribution) is not None:
+            # The number of workers in this host's own words says whether there is a pool.
+            host = dataclasses.replace(host, asyncio_use_process_pool=None)
+        return _inherit(self.model_settings.get(name, ModelSettings()), host)
+
+    def _own_workers(self, distribution: str) -> int | None:
+        of_plugin = self.plugin_settings.get(distribution, PluginSettings()).workers
+        return self.host.workers if of_plugin is None else of_plugin
 
     def of_plugin(self, distribution: str, default_workers: int) -> PluginSettings:
         """A plugin's settings, with the host's where the plugin has none of its own; `workers` is never None."""
@@ -270,7 +278,8 @@ def _split_model_tables(
     tables: Mapping[str, dict[str, Any]], where: str
 ) -> tuple[dict[str, ModelSettings], dict[str, dict[str, Any]]]:
     """The host's keys of each ``[models.NAME]``, and what is left for the plugin."""
-    ours = set(HOST_KEYS)
+    # Lift Wing's switches may be spelt as there, as at the top of the file.
+    ours = {*HOST_KEYS, "ASYNCIO_USE_PROCESS_POOL", "PREPROCESS_MP", "INFERENCE_MP"}
     own, rest = {}, {}
     for name, keys in tables.items():
         mine = {key: value for key, value in keys.items() if key in ours}

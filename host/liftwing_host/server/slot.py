@@ -93,7 +93,8 @@ class Slot:
             on_death: Told of each call that a worker left unanswered.
             on_change: Told when a worker serves, and when the slot turns out to be broken.
         """
-        worn: Worker | None = None
+        # Set once another worker serves in the place of one that is worn.
+        succeeded: asyncio.Future[None] | None = None
         while True:
             await can_begin.wait()
             number = self._processes.next_number()
@@ -108,16 +109,17 @@ class Slot:
                 self.line.add(worker)
                 on_change(self)
                 # The one before goes only now, so that there is never one less than there should be.
-                if worn is not None:
-                    self._aside(self._retire(worn, on_death))
-                    worn = None
+                if succeeded is not None:
+                    succeeded.set_result(None)
+                    succeeded = None
                 if self._until_idle and await _idle_before_death(worker):
                     self._died(worker, on_death)
                     return
                 await first_of(worker.ended, worker.worn)
                 if not worker.ended.done():
                     log.info("%s (pid %s) is replaced: %s", self._name, worker.pid, worker.worn.result())
-                    worn = worker
+                    succeeded = asyncio.get_running_loop().create_future()
+                    self._aside(self._retire(worker, succeeded, on_death))
                     continue
             self._died(worker, on_death)
             if self.hopeless:
@@ -140,13 +142,17 @@ class Slot:
 
     async def _watch_size(self, worker: Worker, max_rss: int) -> None:
         while not worker.ended.done() and not worker.worn.done():
+            # First wait: where the limit is less than any worker needs, one is replaced now and then, not always.
+            await asyncio.sleep(_WEIGH_EVERY)
             size = worker.resident_bytes()
             if size > max_rss:
                 worker.wear(f"it holds {size} bytes")
-            await asyncio.sleep(_WEIGH_EVERY)
 
-    async def _retire(self, worker: Worker, on_death: Callable[[Call, Line], None]) -> None:
-        """Give it no more calls; let it go when it has answered those that it has."""
+    async def _retire(
+        self, worker: Worker, succeeded: asyncio.Future[None], on_death: Callable[[Call, Line], None]
+    ) -> None:
+        """Give it no more calls once it has a successor; let it go when it has answered those that it has."""
+        await first_of(succeeded, worker.ended)
         self.line.remove(worker)
         worker.retired = True
         idle = asyncio.ensure_future(worker.idle.wait())

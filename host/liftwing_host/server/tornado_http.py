@@ -79,7 +79,7 @@ class _Request(httputil.HTTPMessageDelegate):
         assert isinstance(start_line, httputil.RequestStartLine)
         self._method = start_line.method
         path = start_line.path.partition("?")[0]
-        by_name = {name.lower(): value for name, value in headers.get_all()}
+        by_name = {name.lower(): value for name, value in headers.items()}
         self._exchange = self._application.exchange(self._method, path, by_name, self)
         self._exchange.headers_received()
 

@@ -94,7 +94,7 @@ class Worker(asyncio.BufferedProtocol):
         """Take the host's end of the socket pair into the event loop."""
         await asyncio.get_running_loop().create_unix_connection(lambda: self, sock=host_end)
 
-    def send(self, head: Head, body: bytes | bytearray = b"") -> None:
+    def send(self, head: Head, body: bytes | bytearray | memoryview = b"") -> None:
         """Send any message."""
         if self._transport is None or self._transport.is_closing():
             return

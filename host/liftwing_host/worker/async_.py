@@ -65,9 +65,8 @@ async def _serve(
     except BaseException as error:  # noqa: BLE001 - whatever it is, the host must be told
         connection.send(hello("async", error))
         return
-    if compute is None:
-        connection.send(hello("async"))
-    elif not say_hello(connection, models, "solo"):
+    plain = _with_plain_hooks(models) if compute is None else models
+    if not say_hello(connection, plain, "async" if compute is None else "solo"):
         return
     connection.socket.setblocking(False)
     calls = _Calls(models, thread, compute)
@@ -75,8 +74,16 @@ async def _serve(
     await calls.host_is_gone
     await calls.end()
     await stop_models_async(models)
-    if compute is not None:
-        stop_models(models, "solo")
+    stop_models(plain, "async" if compute is None else "solo")
+
+
+def _with_plain_hooks(models: Mapping[str, LoadedModel]) -> dict[str, LoadedModel]:
+    """The models that have `def` hooks in the async worker: these need what their `def start` opens."""
+    return {
+        name: model
+        for name, model in models.items()
+        if any(leg.kind == "async" and not hook.is_async for leg in plan_legs(model) for hook in leg.hooks)
+    }
 
 
 class _Calls(asyncio.BufferedProtocol):

@@ -137,14 +137,28 @@ async def run_async_leg(
             if hook.is_async:
                 value = await hook.function(**arguments)
             else:
-                loop = asyncio.get_running_loop()
-                value = await loop.run_in_executor(thread, run_plain, hook, arguments)
+                value = await _run_beside(thread, hook, arguments)
         hook_name = "encode"
         return close_value(leg, value)
     except asyncio.CancelledError:
         return {"status": CANCELLED, "error": None, "hook": hook_name}, b""
     except BaseException as error:  # noqa: BLE001 - see run_compute_leg
         return failure(error, hook_name), b""
+
+
+async def _run_beside(thread: Executor, hook: Hook, arguments: dict[str, Any]) -> Any:
+    """Run a `def` hook in the thread. One that runs cannot be cancelled: it is not over before it has ended.
+
+    So one that hangs is not answered, and the host sees that and ends the process.
+    """
+    running = thread.submit(run_plain, hook, arguments)
+    ended = asyncio.wrap_future(running)
+    try:
+        return await asyncio.shield(ended)
+    except asyncio.CancelledError:
+        if not running.cancel():
+            await asyncio.wait([ended])
+        raise
 
 
 def request_of(call: Head) -> Request:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import importlib.util
 import logging
 import os
 import select
@@ -71,11 +72,9 @@ def serve_template(connection: Connection, orders: Sequence[ModelOrder], serve: 
     else:
         # Each worker will load for itself; the host only has to know the legs.
         for opening in opened:
-            connection.send(_loaded(opening.model) | {"seconds": opening.seconds, "bytes": 0})
+            connection.send(_loaded(opening) | {"seconds": opening.seconds, "bytes": 0})
     ready = {"kind": "ready", "version": VERSION, "pid": os.getpid(), "python": sys.version.split()[0]}
-    connection.send(
-        ready | {"fork_refused": refusal, "bytes": _resident_bytes(), "files": _source_files(orders)}
-    )
+    connection.send(ready | {"fork_refused": refusal, "bytes": _resident_bytes()})
     _Forks(connection, models, serve).run()
 
 
@@ -113,18 +112,36 @@ def _load(connection: Connection, opening: _Opening) -> LoadedModel | None:
         watch_hooks(opening.model)
     seconds = opening.seconds + time.monotonic() - began
     grown = max(0, _resident_bytes() - opening.bytes_before)
-    connection.send(_loaded(opening.model) | {"seconds": seconds, "bytes": grown})
+    connection.send(_loaded(opening) | {"seconds": seconds, "bytes": grown})
     return opening.model
 
 
-def _source_files(orders: Sequence[ModelOrder]) -> list[str]:
-    """The plugin's own source files that were imported: those of the entry points' top-level packages."""
-    packages = {order.entry_point.partition(":")[0].partition(".")[0].strip() for order in orders}
-    modules = (module for name, module in list(sys.modules.items()) if name.partition(".")[0] in packages)
+def _imported_files(order: ModelOrder) -> list[str]:
+    """The plugin's own source files that were imported: those of the entry point's top-level package."""
+    package = _package(order)
+    modules = (module for name, module in list(sys.modules.items()) if name.partition(".")[0] == package)
     return sorted({file for module in modules if (file := getattr(module, "__file__", None))})
 
 
-def _loaded(model: LoadedModel) -> Head:
+def _files_to_mend(order: ModelOrder) -> list[str]:
+    """All source files of a plugin that failed: whichever is to blame, it may not have been imported."""
+    try:
+        spec = importlib.util.find_spec(_package(order))
+    except (ImportError, ValueError):
+        return []
+    if spec is None:
+        return []
+    folders = spec.submodule_search_locations or ()
+    found = {str(file) for folder in folders for file in Path(folder).rglob("*.py")}
+    return sorted(found | ({spec.origin} if spec.origin else set()))
+
+
+def _package(order: ModelOrder) -> str:
+    return order.entry_point.partition(":")[0].partition(".")[0].strip()
+
+
+def _loaded(opening: _Opening) -> Head:
+    model = opening.model
     legs = [
         {
             "kind": leg.kind,
@@ -140,6 +157,7 @@ def _loaded(model: LoadedModel) -> Head:
         example = None  # Such as the bytes of a model that accepts raw bodies; it is only for show.
     return {
         "kind": "loaded", "model": model.name, "legs": legs, "example": example, "idempotent": model.idempotent,
+        "files": _imported_files(opening.order),
     }  # fmt: skip
 
 
@@ -147,7 +165,8 @@ def _failed(order: ModelOrder, error: BaseException) -> Head:
     told = str(error) if isinstance(error, ConfigurationError) else f"{type(error).__name__}: {error}"
     # A ConfigurationError says all by itself; a traceback would only hide it.
     trace = None if isinstance(error, ConfigurationError) else "".join(traceback.format_exception(error))
-    return {"kind": "loaded", "model": order.name, "error": told, "traceback": trace}
+    files = _files_to_mend(order)
+    return {"kind": "loaded", "model": order.name, "error": told, "traceback": trace, "files": files}
 
 
 def _threads() -> str | None:

@@ -1,0 +1,251 @@
+"""Plugins in environments of their own: one host serves two whose dependencies cannot live in one."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+import venv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import proc
+from command import run
+from distributions import install, path_with
+from liftwing_host.pytest_plugin import LiveHost
+from test_deaths import asked_all_the_time
+
+ROOT = Path(__file__).parent.parent
+OLD_NUMPY, OLD, NEW = "1.26.4", "liftwing-plugin-oldnumpy", "liftwing-plugin-newnumpy"
+CODE = """
+import os
+import sys
+import numpy
+from liftwing_host import Model
+
+class Numpy(Model):
+    \"\"\"Tells its numpy.\"\"\"
+
+    async def fetch(self, payload):
+        return payload
+
+    def predict(self, features):
+        return {"numpy": numpy.__version__, "python": sys.prefix, "pid": os.getpid()}
+"""
+PROJECT = """
+[build-system]
+requires = ["hatchling"]
+build-backend = "hatchling.build"
+[project]
+name = "liftwing-plugin-newnumpy"
+version = "2.5"
+dependencies = ["liftwing-host", "numpy>=2"]
+[project.entry-points."liftwing_host.models"]
+new-numpy = "newnumpy:Numpy"
+[tool.hatch.build.targets.wheel]
+include = ["newnumpy.py"]
+"""
+
+pytestmark = pytest.mark.skipif(sys.version_info >= (3, 13), reason=f"no wheel of numpy {OLD_NUMPY} for it")
+
+
+@pytest.fixture(scope="session")
+def old_numpy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of an environment with numpy 1, made as an operator would."""
+    home = tmp_path_factory.mktemp("old") / "venv"
+    venv.create(home, with_pip=False)
+    python = home / "bin" / "python"
+    pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet"]
+    subprocess.run([*pip, str(ROOT), f"numpy=={OLD_NUMPY}"], check=True)
+    (site,) = home.glob("lib/python*/site-packages")
+    install(site, OLD, models={"old-numpy": "oldnumpy:Numpy"}, code={"oldnumpy": CODE})
+    return python
+
+
+@pytest.fixture(scope="session")
+def new_numpy(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The folder of isolated environments with numpy 2 in one of them, made by the command; what that said."""
+    folder = tmp_path_factory.mktemp("new")
+    project = folder / "newnumpy"
+    project.mkdir()
+    (project / "pyproject.toml").write_text(PROJECT)
+    (project / "newnumpy.py").write_text(CODE)
+    # This repository's own liftwing-host, which no index has: what follows the plugin goes to pip.
+    done = run(
+        "install", "--isolated", str(project), str(ROOT), LIFTWING_ENVIRONMENTS=str(folder / "environments")
+    )
+    assert done.returncode == 0, done.stderr
+    return folder / "environments", done.stdout
+
+
+def with_old(python: Path, **keys: Any) -> dict[str, Any]:
+    return {"plugins": {"oldnumpy": {"python": str(python), "workers": 1, **keys}}}
+
+
+def served(**options: Any) -> str:
+    """What the log says of a host that could not serve."""
+    host = LiveHost(["old-numpy"], wait=False, **options)
+    try:
+        host.wait_for(lambda: "is NOT READY" in host.log, "the report")
+        assert host.get("/").status == 200
+        return host.log
+    finally:
+        host.stop()
+
+
+# Serving
+
+
+def test_two_plugins_that_cannot_live_in_one_environment_are_served_by_one_host(
+    liftwing: Any, old_numpy: Path, new_numpy: tuple[Path, str]
+) -> None:
+    host = liftwing(
+        "old-numpy", "new-numpy", "echo", config=with_old(old_numpy),
+        environ={"LIFTWING_ENVIRONMENTS": str(new_numpy[0])},
+    )  # fmt: skip
+    old, new = host.predict({}, "old-numpy"), host.predict({}, "new-numpy")
+    assert (old["numpy"], new["numpy"].partition(".")[0]) == (OLD_NUMPY, "2")
+    assert old["python"] == str(old_numpy.parent.parent)
+    assert new["python"] == str(new_numpy[0] / "newnumpy")
+    assert host.predict({"a": 1}, "echo") == {"a": 1}, "the host's own environment serves as well"
+
+
+def test_a_killed_worker_of_another_interpreter_is_replaced_and_nobody_notices(
+    liftwing: Any, old_numpy: Path
+) -> None:
+    host = liftwing("old-numpy", config=with_old(old_numpy, workers=2))
+    with asked_all_the_time(host, "old-numpy", {}) as statuses:
+        for _ in range(3):
+            pid = host.predict({})["pid"]
+            proc.kill(pid, signal.SIGKILL)
+            host.wait_for(lambda: len(proc.workers(host)) == 3, "all workers")
+            host.wait_for(lambda pid=pid: not proc.alive(pid), "its end")
+    assert set(statuses) == {200}
+
+
+def test_what_the_operator_puts_onto_pythonpath_does_not_reach_another_environment(
+    liftwing: Any, old_numpy: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "numpy.py").write_text("__version__ = 'of the host'\n")
+    host = liftwing("old-numpy", config=with_old(old_numpy), environ=path_with(tmp_path))
+    assert host.predict({})["numpy"] == OLD_NUMPY
+
+
+def test_another_environment_is_asked_for_its_metadata_alone(old_numpy: Path, tmp_path: Path) -> None:
+    (site,) = old_numpy.parent.parent.glob("lib/python*/site-packages")
+    trap = site / "liftwing_trap.py"
+    note = tmp_path / "imported"
+    install(site, "liftwing-plugin-trap", models={"trap": "liftwing_trap:Model"})
+    trap.write_text(f"open({str(note)!r}, 'w').close()\n")
+    config = tmp_path / "own.toml"
+    config.write_text(f'[plugins.trap]\npython = "{old_numpy}"\n')
+    try:
+        done = run("models", LIFTWING_CONFIG=str(config))
+    finally:
+        trap.unlink()
+        shutil.rmtree(next(site.glob("liftwing_plugin_trap-*")))
+    assert "trap\tliftwing-plugin-trap 1.0\n" in done.stdout
+    assert not note.exists()
+
+
+# What the operator has to mend
+
+
+def test_an_interpreter_that_is_missing_is_an_error_that_names_it(tmp_path: Path) -> None:
+    config = tmp_path / "own.toml"
+    config.write_text('[plugins.oldnumpy]\npython = "/is/not/there"\n')
+    done = run("--model", "old-numpy", "--port", "0", "--config", str(config))
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+    assert "Cannot run the interpreter /is/not/there: No such file or directory." in done.stderr
+
+
+def test_an_environment_without_the_plugin_is_an_error_that_says_how_to_install_it(
+    old_numpy: Path, tmp_path: Path
+) -> None:
+    config = tmp_path / "own.toml"
+    config.write_text(f'[plugins.other]\npython = "{old_numpy}"\n')
+    done = run("--model", "old-numpy", "--port", "0", "--config", str(config))
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+    assert f"The environment of {old_numpy} does not hold liftwing-plugin-other." in done.stderr
+    assert f"{old_numpy} -m pip install liftwing-plugin-other" in done.stderr
+
+
+@pytest.fixture
+def other_wire(old_numpy: Path) -> Iterator[Path]:
+    """The same environment with a liftwing-host that speaks another version of the protocol."""
+    (wire,) = old_numpy.parent.parent.glob("lib/python*/site-packages/liftwing_host/wire.py")
+    before = wire.read_text()
+    lines = ["VERSION = 9999" if line.startswith("VERSION =") else line for line in before.splitlines()]
+    wire.write_text("\n".join(lines) + "\n")
+    yield old_numpy
+    wire.write_text(before)
+
+
+@pytest.mark.parametrize("workers", [1, 0], ids=["workers", "solo"])
+def test_another_version_of_the_protocol_is_an_error_that_says_what_to_do(
+    other_wire: Path, workers: int
+) -> None:
+    log = served(config=with_old(other_wire, workers=workers))
+    assert "a liftwing-host that speaks version 9999 of the protocol" in log
+    assert "Install the same version in both." in log
+    assert "Traceback" not in log
+
+
+def test_the_list_of_plugins_tells_of_another_version_of_the_protocol(
+    other_wire: Path, tmp_path: Path
+) -> None:
+    config = tmp_path / "own.toml"
+    config.write_text(f'[plugins.oldnumpy]\npython = "{other_wire}"\n')
+    done = run("plugins", LIFTWING_CONFIG=str(config))
+    assert f"{OLD} 1.0\tBROKEN" in done.stdout
+    assert "version 9999 of the protocol" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+# liftwing-host install --isolated
+
+
+def test_the_command_says_what_it_has_installed(new_numpy: tuple[Path, str]) -> None:
+    folder, said = new_numpy
+    python = folder / "newnumpy" / "bin" / "python"
+    assert f"{NEW} 2.5 serves new-numpy, in the environment of {python}\n" in said
+
+
+def test_the_lists_show_isolated_plugins(new_numpy: tuple[Path, str]) -> None:
+    environ = {"LIFTWING_ENVIRONMENTS": str(new_numpy[0])}
+    assert f"new-numpy\t{NEW} 2.5\n" in run("models", **environ).stdout
+    listed = run("plugins", **environ).stdout
+    assert f"{NEW} 2.5\tok\n  new-numpy\tTells its numpy.\n" in listed
+
+
+@pytest.mark.parametrize("name", ["liftwing-plugin-surely-not-there", "."])
+def test_an_installation_that_fails_leaves_nothing_behind(tmp_path: Path, name: str) -> None:
+    done = run(
+        "install", "--isolated", name, "--no-index", LIFTWING_ENVIRONMENTS=str(tmp_path / "environments")
+    )
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+    assert list(tmp_path.glob("environments/*")) == []
+
+
+def test_an_installation_that_fails_leaves_the_one_before_it_alone(new_numpy: tuple[Path, str]) -> None:
+    folder, _ = new_numpy
+    done = run("install", "--isolated", "newnumpy", "--no-index", LIFTWING_ENVIRONMENTS=str(folder))
+    assert done.returncode == 2
+    assert f"new-numpy\t{NEW} 2.5\n" in run("models", LIFTWING_ENVIRONMENTS=str(folder)).stdout
+
+
+@pytest.mark.parametrize("name", ["..", "/", ".hidden/..", "../"])
+def test_a_name_that_is_no_name_removes_nothing(tmp_path: Path, name: str) -> None:
+    precious = tmp_path / "data" / "precious"
+    precious.parent.mkdir()
+    precious.write_text("a model of one gigabyte")
+    folder = tmp_path / "data" / "environments"
+    folder.mkdir()
+    done = run("install", "--isolated", name, "--no-index", LIFTWING_ENVIRONMENTS=str(folder))
+    assert done.returncode == 2
+    assert precious.exists()
+    assert folder.exists()

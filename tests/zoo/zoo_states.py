@@ -1,0 +1,58 @@
+"""Models that change while they serve: one grows, one keeps what a request brought, one blocks its loop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from typing import Any
+
+from liftwing_host import Model
+
+_kept: list[bytes] = []
+
+
+class Grows(Model):
+    """Leaks as many bytes as it is asked to; tells its process."""
+
+    def predict(self, features: dict[str, Any]) -> dict[str, Any]:
+        _kept.append(b"\x01" * features.get("bytes", 0))
+        time.sleep(features.get("seconds", 0))
+        return {"pid": os.getpid()}
+
+
+class Keeps(Model):
+    """Keeps on itself what a request brought, in the hook that it is asked to."""
+
+    def load(self) -> None:
+        self.loaded = True
+
+    def start(self) -> None:
+        self.started = True
+
+    async def fetch(self, payload: dict[str, Any]) -> dict[str, Any]:
+        await asyncio.sleep(payload.get("wait", 0))
+        if payload.get("keep") == "fetch":
+            self.last_fetched = payload
+        return payload
+
+    def predict(self, features: dict[str, Any]) -> dict[str, Any]:
+        if features.get("keep") == "predict":
+            self.last_features = features
+        return {"loaded": self.loaded, "started": self.started, "kept": sorted(set(vars(self)) - _EXPECTED)}
+
+
+_EXPECTED = {"name", "config", "settings", "loaded", "started"}
+
+
+class Blocks(Model):
+    """Computes, or waits, on its event loop."""
+
+    async def fetch(self, payload: dict[str, Any]) -> dict[str, Any]:
+        for _ in range(payload.get("times", 1)):
+            await asyncio.sleep(payload.get("waits", 0))
+            time.sleep(payload.get("computes", 0))
+        return payload
+
+    async def predict(self, features: dict[str, Any]) -> dict[str, Any]:
+        return features
