@@ -12,7 +12,7 @@ PLUGINS := $(wildcard plugins/*)
 PROJECTS := pyproject.toml $(PLUGINS:%=%/pyproject.toml)
 CHECKED := .
 
-.PHONY: serve test check format bench mediawiki clean
+.PHONY: serve test check format bench soak mediawiki clean
 
 serve: $(VENV)/.installed
 	$(BIN)/liftwing-host serve --demo --model $(MODEL) --port $(PORT)
@@ -36,6 +36,10 @@ format: $(VENV)/.tested
 # Beside the peers, each in its own environment; about 25 minutes. See tests/benchmarks/README.md.
 bench: $(VENV)/.tested
 	$(BIN)/python tests/benchmarks/bench.py $(BENCH)
+
+# Mixed load for ten minutes, with a worker killed every second.
+soak: $(VENV)/.tested
+	$(BIN)/python tests/soak.py --minutes 10
 
 # A real MediaWiki, for trying the outlink plugin by hand against a wiki of one's own.
 mediawiki: $(VENV)/.tested

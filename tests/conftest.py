@@ -40,3 +40,10 @@ def zoo_host(request: pytest.FixtureRequest) -> Iterator[LiveHost]:
     host = LiveHost(request.module.MODELS)
     yield host
     host.stop()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A test that is skipped in continuous integration has not been run: that is a failure there."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("CI") == "true" and reporter is not None and reporter.stats.get("skipped"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
