@@ -9,8 +9,8 @@ from tornado.httputil import HTTPServerRequest
 from tornado.routing import PathMatches
 
 from ..errors import LiftwingError, ModelNotFound
-from . import health
 from .exchange import Exchange, Handler, Headers, Response, Stream, error_response
+from .health import Health
 from .host import Host
 from .inference import Inference
 from .metadata import Metadata
@@ -29,11 +29,13 @@ class Application:
     """
 
     def __init__(self, host: Host) -> None:
-        metadata, inference = Metadata(host), Inference(host)
+        health, metadata, inference = Health(host), Metadata(host), Inference(host)
         self.max_body_size = host.settings.max_body_size
         self._traffic = host.traffic
         routes: dict[str, dict[str, Handler]] = {
-            r"/": {"GET": health.live},
+            r"/": {"GET": health.alive},
+            r"/v2/health/live": {"GET": health.live},
+            r"/v2/health/ready": {"GET": health.ready},
             r"/v1/models": {"GET": metadata.list},
             r"/v1/models/": {"GET": metadata.redirect},
             # KServe takes `NAME:predict` for the name of a model when it is asked with GET.

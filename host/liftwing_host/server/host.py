@@ -73,8 +73,3 @@ class Host:
             return self.models[name]
         except KeyError:
             raise ModelNotFound(name) from None
-
-    @property
-    def ready(self) -> bool:
-        """Whether every model is."""
-        return not self.draining and all(model.ready for model in self.models.values())
