@@ -160,7 +160,10 @@ def test_neither_memory_nor_files_nor_processes_grow_with_reloads(site: Site) ->
     files, processes, held = settle()
     for _ in range(10):
         settle()
-    host.wait_for(lambda: size()[:2] == (files, processes), f"{files} files and {processes} processes")
+    # The old pool's files may not have been closed yet when they were counted first: fewer is as good.
+    host.wait_for(
+        lambda: size()[0] <= files and size()[1] == processes, f"{files} files and {processes} processes"
+    )
     assert size()[2] - held < 4 << 20
 
 
