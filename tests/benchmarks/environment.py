@@ -34,7 +34,7 @@ def prepare(peer: str) -> None:
     folder = CACHE / "venvs" / peer
     stamp = folder / "installed"
     wanted = hashlib.sha256(requirements_of(peer).read_bytes()).hexdigest()
-    if stamp.exists() and stamp.read_text() == wanted:
+    if stamp.exists() and stamp.read_text() == wanted and python_of(peer).exists():
         return
     print(f"installing {peer} …", file=sys.stderr, flush=True)
     shutil.rmtree(folder, ignore_errors=True)
