@@ -1,4 +1,4 @@
-"""HTTP/1.1 read with llhttp, the parser of Node.js (through httptools): a third of what Tornado's own costs.
+"""HTTP/1.1 read with llhttp, the parser of Node.js (through httptools), at less cost than with Tornado's own.
 
 Runs in the host process, and stands where Tornado's HTTP server stands: it gives each request to the same
 `Application`, and is answered through the same `Stream`. `--http tornado` takes the other one.
