@@ -57,8 +57,9 @@ def from_file(variables: dict[str, str]) -> dict[str, Any]:
 
 def kinds(host: LiveHost, model: str = "places") -> list[str]:
     """The kind of process that each hook ran in; none but the async one ran where the loop is."""
-    of = {pid: kind for kind in (ASYNC, COMPUTE, SOLO) for pid in proc.named(host, rf"lw-{kind}-\d+")}
     answer = host.predict({}, model)
+    # Only now: while others are still being begun, the host is ready already.
+    of = {pid: kind for kind in (ASYNC, COMPUTE, SOLO) for pid in proc.named(host, rf"lw-{kind}-\d+")}
     found = []
     for hook in HOOKS:
         pid, on_main_thread = answer[hook]

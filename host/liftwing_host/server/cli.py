@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import sys
 from pathlib import Path
@@ -91,6 +90,8 @@ def main() -> None:
 )
 def serve(models: tuple[str, ...], config: Path | None, **flags: Any) -> None:
     """Serve models until SIGTERM or Ctrl-C."""
+    import uvloop
+
     from . import run, settings
     from .report import make_reporter
 
@@ -101,7 +102,7 @@ def serve(models: tuple[str, ...], config: Path | None, **flags: Any) -> None:
     try:
         wanted, catalogue = read()
         _log_to_stderr(wanted.host.log_level)
-        asyncio.run(run.serve(wanted, catalogue, make_reporter(), read))
+        uvloop.run(run.serve(wanted, catalogue, make_reporter(), read))
     except ConfigurationError as error:
         raise _Wrong(error.message) from None
 

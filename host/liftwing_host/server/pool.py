@@ -123,12 +123,19 @@ class Pool:
 
     def full_for(self, model: ServedModel, queue_size: int) -> bool:
         """Whether as many of the model's calls wait as may."""
-        lines = (self._lines[leg.kind] for leg in model.legs)
-        return any(not line.room and line.waiting(model.name) >= queue_size for line in lines)
+        # Loops: asked for every request, and a generator costs more than what it gives here.
+        for leg in model.legs:
+            line = self._lines[leg.kind]
+            if line.waiting(model.name) >= queue_size and not line.room:
+                return True
+        return False
 
     def serves(self, legs: Sequence[Leg]) -> bool:
         """Whether there are, or in a moment will be, workers for all legs."""
-        return all(leg.kind in self._kinds_in_order for leg in legs)
+        for leg in legs:  # noqa: SIM110 - as above
+            if leg.kind not in self._kinds_in_order:
+                return False
+        return True
 
     def live_workers(self) -> list[Worker]:
         """The workers that are there now."""

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from tornado.netutil import bind_sockets
-
-from ..errors import ConfigurationError
 from .app import Application
 from .assembly import assemble
 from .discovery import Catalogue
 from .host import Host
+from .listening import bind, let_in, look_at_all
 from .llhttp import LlhttpServer
 from .pool import Pool
 from .processes import first_of
@@ -49,7 +46,7 @@ async def serve(settings: Settings, catalogue: Catalogue, reporter: Reporter, re
     pools = assemble(settings, catalogue)
     _warn_of_unused_tables(settings, pools)
     host = Host(pools, settings.models, settings.host)
-    sockets = _bind(settings.host.port, settings.host.address)
+    sockets = bind(settings.host.port, settings.host.address)
     port = sockets[0].getsockname()[1]
     server = _SERVERS[settings.host.http](Application(host))
     await server.listen(sockets)
@@ -63,7 +60,7 @@ async def serve(settings: Settings, catalogue: Catalogue, reporter: Reporter, re
         if not signals.first.done():
             reporter.started(host, port)
             await signals.until_told_to_end(host, watch=settings.host.reload)
-        await _drain(host, server, signals)
+        await _drain(host, server, sockets, signals)
     finally:
         reporter.close()
         await asyncio.gather(*(pool.close() for pool in host.pools))
@@ -83,18 +80,6 @@ async def _until_loaded(pools: list[Pool], signals: _Signals) -> None:
     await first_of(loaded, signals.first)
     loaded.cancel()
     await asyncio.gather(loaded, return_exceptions=True)
-
-
-def _bind(port: int, address: str) -> list[socket.socket]:
-    try:
-        return bind_sockets(port, address or None)
-    except OSError as error:
-        where = f"{address or 'all addresses'}, port {port}"
-        if error.errno == errno.EADDRINUSE:
-            raise ConfigurationError(
-                f"Port {port} is already in use. Choose another with --port, or 0 for a free one."
-            ) from None
-        raise ConfigurationError(f"Cannot listen on {where}: {error.strerror or error}.") from None
 
 
 class _Signals:
@@ -132,14 +117,18 @@ class _Signals:
         task.add_done_callback(self._reloading.discard)
 
 
-async def _drain(host: Host, server: LlhttpServer | TornadoServer, signals: _Signals) -> None:
+async def _drain(
+    host: Host, server: LlhttpServer | TornadoServer, sockets: Sequence[socket.socket], signals: _Signals
+) -> None:
     """Readiness first, so that nobody is sent here any more; then the port; then what is under way."""
     host.draining = True
     # Clients open other connections meanwhile, so that none asks over one that is just being closed.
     host.traffic.closing = True
     log.info("told to end; not ready any more")
     await _unless_hastened(signals, asyncio.sleep(host.settings.drain_delay))
+    await let_in(sockets)
     server.stop()
+    await look_at_all()
     await _unless_hastened(signals, host.traffic.idle.wait(), timeout=host.settings.drain_timeout)
     await server.close()
 
