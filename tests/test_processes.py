@@ -68,7 +68,7 @@ def test_compute_workers_give_way_to_the_host_and_the_async_worker(zoo_host: Liv
     (async_worker,) = proc.named(zoo_host, "lw-async-0")
     assert proc.niceness(async_worker) == own
     for worker in proc.named(zoo_host, r"lw-compute-\d"):
-        assert proc.niceness(worker) == min(19, own + 10)
+        assert proc.niceness(worker) == min(19, own + 5)
 
 
 def test_what_a_hook_prints_comes_out_of_the_host(zoo_host: LiveHost) -> None:
@@ -175,7 +175,7 @@ def test_a_model_that_cannot_be_forked_is_loaded_in_each_worker_and_the_log_says
     with ThreadPoolExecutor(4) as clients:
         answers = list(clients.map(lambda _: host.predict({"seconds": 0.2}), range(4)))
     assert {answer["pid"] for answer in answers} == set(proc.workers(host))
-    assert {answer["nice"] for answer in answers} == {min(19, proc.niceness(host.process.pid) + 10)}
+    assert {answer["nice"] for answer in answers} == {min(19, proc.niceness(host.process.pid) + 5)}
 
 
 def test_the_start_is_told_line_by_line_with_a_command_to_try(zoo_host: LiveHost) -> None:

@@ -6,7 +6,6 @@ its own byte of the hook board and whatever the plugin touches; it knows nothing
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 
 from ..hookspecs import LEG_HOOKS
@@ -16,18 +15,16 @@ from .connection import Connection
 from .legs import plan_legs, run_compute_leg
 from .lifetime import say_hello, stop_models
 from .plugin import LoadedModel
+from .priority import Priority
 
-__all__ = ["LOWER_PRIORITY", "hook_entered", "serve_compute"]
-
-LOWER_PRIORITY = 10
-"""Added to the niceness: a machine whose CPUs are all taken by models must still answer probes at once."""
+__all__ = ["hook_entered", "serve_compute"]
 
 
 def serve_compute(
     connection: Connection, models: Mapping[str, LoadedModel], board: HookBoard, number: int
 ) -> None:
     """Answer calls until the host closes the connection."""
-    os.nice(LOWER_PRIORITY)
+    priority = Priority()
     if not say_hello(connection, models, "compute"):
         return
     legs = {name: plan_legs(model) for name, model in models.items()}
@@ -42,9 +39,12 @@ def serve_compute(
             batch.append((head, body))
             if head.get("more"):
                 continue
+            priority.leg_begins()
             answers = run_batch(leg, model, batch, enter)
         else:
+            priority.leg_begins()
             answers = [run_compute_leg(leg, model, head, body, enter)]
+        priority.leg_ended()
         board[number] = 0
         ids = [call["id"] for call, _ in batch] or [head["id"]]
         batch.clear()

@@ -1,0 +1,61 @@
+"""Who gives way to whom on the CPUs. COMPUTE WORKER.
+
+The host and the async workers come first; then the compute workers of light models; last those of heavy ones. So a
+machine whose CPUs are all taken by models still answers probes at once, and light models beside heavy ones.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from pathlib import Path
+
+__all__ = ["HEAVIER", "HEAVY", "LOWER", "Priority"]
+
+LOWER = 5
+"""Added to the niceness of every compute worker."""
+HEAVIER = 10
+"""Added to that of one whose legs are heavy: beside a light one it gets a tenth of a CPU that both want."""
+
+HEAVY = 0.005
+"""Seconds of CPU time from which on a leg is heavy: several times what the host takes for a request."""
+
+
+class Priority:
+    """The priority of this process, which falls and never rises: raising it would take privileges.
+
+    One heavy leg may be a late import or a collection of garbage, so the one before it must have been long, too. And
+    asking for CPU time is slow beside a light leg: it is asked only for a leg that follows a long one.
+    """
+
+    def __init__(self) -> None:
+        self._last_was_long = False
+        self._is_heavy = False
+        self._began = 0.0
+        self._used = 0.0
+        _lower(LOWER)
+
+    def leg_begins(self) -> None:
+        """Remember when, and after a long one what has been used until now."""
+        if self._last_was_long:
+            self._used = time.process_time()
+        self._began = time.perf_counter()
+
+    def leg_ended(self) -> None:
+        """Look at what the leg took."""
+        long = time.perf_counter() - self._began > HEAVY
+        if long and self._last_was_long and not self._is_heavy and time.process_time() - self._used > HEAVY:
+            self._is_heavy = True
+            _lower(HEAVIER)
+        self._last_was_long = long and not self._is_heavy
+
+
+def _lower(by: int) -> None:
+    """Lower all threads: to Linux, niceness is a thread's own, and a numeric library may have begun some."""
+    tasks = Path("/proc/self/task")
+    threads = [int(task.name) for task in tasks.iterdir()] if tasks.exists() else [0]
+    lower = min(19, os.getpriority(os.PRIO_PROCESS, 0) + by)
+    for thread in threads:
+        with contextlib.suppress(OSError):  # It has ended meanwhile.
+            os.setpriority(os.PRIO_PROCESS, thread, lower)
