@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ..body_arena import Body
     from .served_model import Leg
     from .worker import Worker
 
@@ -67,7 +68,7 @@ class Call:
         leg: Leg,
         number: int,
         request: dict[str, Any],
-        body: bytes | bytearray | memoryview,
+        body: Body,
         deadline: float,
         timeout: float,
     ) -> None:

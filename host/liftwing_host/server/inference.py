@@ -6,6 +6,7 @@ import asyncio
 import logging
 import math
 
+from ..body_arena import Body
 from ..errors import (
     DeadlineExceeded,
     ExplainerNotFound,
@@ -83,7 +84,7 @@ class _Passage:
             timer.cancel()
 
     async def _legs(self) -> Response:
-        body: bytes | bytearray | memoryview = self._exchange.body
+        body: Body = self._exchange.body
         request = {
             "id": self._exchange.id,
             "protocol": "v1",

@@ -12,6 +12,7 @@ from typing import Any
 
 from tornado.netutil import bind_sockets
 
+from ..body_arena import BodyArena
 from ..errors import ConfigurationError
 from .app import Application
 from .assembly import assemble
@@ -46,14 +47,15 @@ async def serve(settings: Settings, catalogue: Catalogue, reporter: Reporter, re
     Raises:
         ConfigurationError: A model is not installed, or the port is taken; nothing was begun.
     """
-    pools = assemble(settings, catalogue)
+    bodies = BodyArena()
+    pools = assemble(settings, catalogue, bodies)
     _warn_of_unused_tables(settings, pools)
-    host = Host(pools, settings.models, settings.host)
+    host = Host(pools, settings.models, settings.host, bodies)
     sockets = _bind(settings.host.port, settings.host.address)
     port = sockets[0].getsockname()[1]
     server = _SERVERS[settings.host.http](Application(host))
     await server.listen(sockets)
-    signals = _Signals(Reloader(host, lambda: assemble(*read_again())))
+    signals = _Signals(Reloader(host, lambda: assemble(*read_again(), bodies)))
     try:
         reporter.listening(settings.host.address, port)
         reporter.loading(host.models.values())
@@ -67,6 +69,7 @@ async def serve(settings: Settings, catalogue: Catalogue, reporter: Reporter, re
     finally:
         reporter.close()
         await asyncio.gather(*(pool.close() for pool in host.pools))
+        bodies.close()
 
 
 def _warn_of_unused_tables(settings: Settings, pools: list[Pool]) -> None:
