@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ..body_arena import Body
+    from ..errors import LiftwingError
     from .served_model import Leg
     from .worker import Worker
 
@@ -17,7 +19,7 @@ __all__ = ["Answer", "Call"]
 _ids = itertools.count(1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What a worker answered.
 
@@ -46,19 +48,20 @@ class Call:
         body: What the leg begins with.
         deadline: The moment, on the event loop's clock, at which the request's time is over.
         timeout: How many seconds the request had in all.
+        on_outcome: Given the answer, or the error that stands for it; once.
 
     Attributes:
         hooks: The hooks of the leg.
         batch_size: How many calls may be run as one batch with it, itself included.
         head: The head of the message to the worker.
-        answered: The answer, or the error that stands for it.
+        done: Whether it has its outcome.
         worker: The process that runs it, once one does.
         deaths: How many workers died running it.
         guard: What ends the worker if it has not answered long after the deadline.
     """
 
     __slots__ = (
-        "answered", "batch_size", "body", "deadline", "deaths", "guard", "head", "hooks", "id", "model", "number",
+        "_on_outcome", "batch_size", "body", "deadline", "deaths", "guard", "head", "hooks", "id", "model", "number",
         "timeout", "worker",
     )  # fmt: skip
 
@@ -71,6 +74,7 @@ class Call:
         body: Body,
         deadline: float,
         timeout: float,
+        on_outcome: Callable[[Answer | LiftwingError], None],
     ) -> None:
         self.id = next(_ids)
         self.model = model
@@ -81,7 +85,8 @@ class Call:
         self.body = body
         self.deadline = deadline
         self.timeout = timeout
-        self.answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        # None once it has been called: caller and call refer to each other, and to the body of the request.
+        self._on_outcome: Callable[[Answer | LiftwingError], None] | None = on_outcome
         self.worker: Worker | None = None
         self.deaths = 0
         self.guard: asyncio.TimerHandle | None = None
@@ -90,10 +95,19 @@ class Call:
         """Whether both can be run in one batch."""
         return self.model == other.model and self.number == other.number and not self.deaths
 
-    def fail(self, error: Exception) -> None:
-        """Let it end with an error, if it has not ended yet."""
-        if not self.answered.done():
-            self.answered.set_exception(error)
+    @property
+    def done(self) -> bool:  # noqa: D102 - see Attributes
+        return self._on_outcome is None
+
+    def end(self, outcome: Answer | LiftwingError) -> None:
+        """Let it have its outcome, if it has none yet."""
+        on_outcome, self._on_outcome = self._on_outcome, None
+        if on_outcome is not None:
+            on_outcome(outcome)
+
+    def forget(self) -> None:
+        """Nobody wants to hear of it any more."""
+        self._on_outcome = None
 
     def disarm(self) -> None:
         """It has its answer, or its worker is gone: the guard has nothing left to do."""

@@ -5,16 +5,14 @@ Tornado's `RequestHandler` costs more than the hop to a worker does, so requests
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 import logging
 import os
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import orjson
 
@@ -24,7 +22,6 @@ from .host import Traffic
 
 __all__ = [
     "JSON",
-    "ClientLeft",
     "Exchange",
     "Handler",
     "Headers",
@@ -38,18 +35,17 @@ log = logging.getLogger("liftwing_host.http")
 
 JSON = "application/json"
 _REQUEST_ID = re.compile(r"[!-~]{1,128}")
+_IDS_AT_ONCE = 256
 _SMALL = 4096
 """Bytes of a piece of a body below which it is put together with others: as an object it costs more than it holds."""
 _READ_AND_DROP = 1 << 30
 """A body that is too large is read to its end before it is refused, up to this size, since most clients look
 for an answer only after they have sent all; what is larger has its connection closed."""
 
+_Given = TypeVar("_Given")
+
 Headers = dict[str, str]
 """A client's headers, by lower-case name."""
-
-
-class ClientLeft(Exception):
-    """The client closed its connection: nobody waits for the answer."""
 
 
 class Stream(Protocol):
@@ -81,7 +77,8 @@ class Response:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-Handler = Callable[["Exchange"], Response | Awaitable[Response]]
+Handler = Callable[["Exchange"], Response | None]
+"""Gives the response, or None if it will call `Exchange.respond` later. What it raises becomes the response."""
 
 
 def json_response(status: int, value: object) -> Response:
@@ -129,7 +126,6 @@ class Exchange:
         self._size = 0
         self._finished = False
         self._on_leave: Callable[[], None] | None = None
-        self._task: asyncio.Task[None] | None = None
         traffic.begin()
 
     def on_client_left(self, callback: Callable[[], None]) -> None:
@@ -180,16 +176,7 @@ class Exchange:
         if self._chunks:
             self.body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
         self._chunks.clear()
-        try:
-            response = self._handler(self)
-        except LiftwingError as error:
-            self._respond(error_response(error))
-            return
-        if inspect.isawaitable(response):
-            # The loop itself would let go of a task that nobody else holds.
-            self._task = asyncio.get_running_loop().create_task(self._await(response))
-        else:
-            self._respond(response)
+        self.attempt(self._handler, self)
 
     def on_connection_close(self) -> None:
         """The client has left."""
@@ -204,23 +191,26 @@ class Exchange:
 
     # Answering
 
-    async def _await(self, response: Awaitable[Response]) -> None:
+    def attempt(self, step: Callable[[_Given], Response | None], given: _Given) -> None:
+        """Take a step towards the response, and send what comes of it: a response, or the error that it raises.
+
+        No coroutine, no task and no future lead from a request to its response: on an echo they cost as much as
+        the parsing of HTTP does.
+        """
         try:
-            self._respond(await response)
-        except (ClientLeft, LiftwingError) as error:
-            # A traceback would keep the request, however large, until the collector comes by.
-            error.__traceback__ = None
-            if isinstance(error, LiftwingError):
-                self._respond(error_response(error))
+            response = step(given)
+        except LiftwingError as error:
+            response = error_response(error)
         except Exception:
             log.exception("request %s failed in the host", self.id)
-            self._respond(
-                json_response(
-                    500, {"error": f"The host failed; its log has the reason under request id {self.id}."}
-                )
+            response = json_response(
+                500, {"error": f"The host failed; its log has the reason under request id {self.id}."}
             )
+        if response is not None:
+            self.respond(response)
 
-    def _respond(self, response: Response) -> None:
+    def respond(self, response: Response) -> None:
+        """Send the response, if there is still somebody to have it."""
         if not self.answered:
             self._answer(response)
         self._finish()
@@ -245,9 +235,16 @@ class Exchange:
         self._traffic.end()
 
 
+_random = bytearray()
+
+
 def _new_id() -> str:
     """A random UUID (version 4), without the object that `uuid.uuid4` makes of it: one is made for each request."""
-    digits = os.urandom(16).hex()
+    # The kernel is asked once for many.
+    if not _random:
+        _random.extend(os.urandom(16 * _IDS_AT_ONCE))
+    digits = _random[-16:].hex()
+    del _random[-16:]
     variant = "89ab"[int(digits[16], 16) & 3]
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 

@@ -31,7 +31,7 @@ class LargeBody(asyncio.BufferedProtocol):
 
     def __init__(
         self,
-        connection: asyncio.Protocol,
+        connection: asyncio.BufferedProtocol,
         begun: list[bytes],
         length: int,
         place: Place | None,

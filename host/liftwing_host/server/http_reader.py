@@ -56,7 +56,7 @@ class MessageReader:
         self._refused: HTTPStatus | None = None
         self._resumes = False
 
-    def feed(self, data: bytes) -> HTTPStatus | None:
+    def feed(self, data: memoryview) -> HTTPStatus | None:
         """Parse what has arrived.
 
         Returns:
@@ -83,8 +83,8 @@ class MessageReader:
         if message is not None:
             self._sink.message_arrived(message)
 
-    def _parse(self, data: bytes) -> None:
-        rest = memoryview(data)
+    def _parse(self, data: memoryview) -> None:
+        rest = data
         while rest:
             try:
                 self._parser.feed_data(rest)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable
 
+from ..errors import LiftwingError
 from .call import Call
 from .worker import Worker
 
@@ -76,11 +77,11 @@ class Line:
         if worker in self._with_room:
             self._with_room.remove(worker)
 
-    def give_up(self, reason: Callable[[Call], Exception]) -> None:
+    def give_up(self, reason: Callable[[Call], LiftwingError]) -> None:
         """Let everything that waits end with an error."""
         while self._waiting:
             call = self._next()
-            call.fail(reason(call))
+            call.end(reason(call))
 
     def _next(self) -> Call:
         call = self._waiting.popleft()

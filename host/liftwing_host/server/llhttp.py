@@ -35,6 +35,7 @@ IDLE = 3600.0
 _SWEEP = 5.0
 _LINGER = 2.0
 _JOIN_BELOW = 1 << 16
+_READ = 1 << 16
 
 
 class LlhttpServer:
@@ -45,6 +46,8 @@ class LlhttpServer:
         self._servers: list[asyncio.Server] = []
         self._connections: set[_Connection] = set()
         self._sweeping: asyncio.TimerHandle | None = None
+        # One for all: what is read is parsed at once. asyncio would make one of 256 KiB for each read.
+        self._buffer = memoryview(bytearray(_READ))
 
     async def listen(self, sockets: Iterable[socket.socket]) -> None:
         """Begin to accept connections."""
@@ -73,7 +76,7 @@ class LlhttpServer:
                     connection.abort()
 
     def _accept(self) -> _Connection:
-        return _Connection(self._application, self._connections)
+        return _Connection(self._application, self._connections, self._buffer)
 
     def _sweep(self) -> None:
         """One timer for all connections, instead of several for each request."""
@@ -84,11 +87,12 @@ class LlhttpServer:
         self._sweeping = loop.call_later(_SWEEP, self._sweep)
 
 
-class _Connection(asyncio.Protocol):
+class _Connection(asyncio.BufferedProtocol):
     """One client's connection: parses what arrives, and answers in the order of the requests."""
 
-    def __init__(self, application: Application, connections: set[_Connection]) -> None:
+    def __init__(self, application: Application, connections: set[_Connection], buffer: memoryview) -> None:
         self._application = application
+        self._buffer = buffer
         self._connections = connections
         self._loop = asyncio.get_running_loop()
         self._reader = MessageReader(self)
@@ -123,13 +127,16 @@ class _Connection(asyncio.Protocol):
         if not self.gone.done():
             self.gone.set_result(None)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
         if self._ending or self._refusal is not None:
             return
         # A head that comes in drips makes no progress: it has its time as a whole.
         if not self._reader.in_head:
             self._progress = self._loop.time()
-        refused = self._reader.feed(data)
+        refused = self._reader.feed(self._buffer[:nbytes])
         if refused is not None:
             self._refuse(refused)
         elif self._waiting or self._write_blocked:

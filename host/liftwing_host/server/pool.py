@@ -16,7 +16,7 @@ from typing import Any
 
 from ..errors import ConfigurationError, ModelNotReady, WorkerDied
 from ..wire import VERSION, Head
-from .call import Answer, Call
+from .call import Call
 from .launch import version_problem
 from .line import Line
 from .processes import Processes, describe_status, first_of
@@ -104,15 +104,9 @@ class Pool:
         if not self._under_way:
             self.idle.set()
 
-    async def run(self, call: Call, leg: Leg) -> Answer:
-        """Run one leg and wait for its answer.
-
-        Raises:
-            WorkerDied: The worker died, and the call was not run again, or that one died, too.
-            ModelNotReady: No worker can be had.
-        """
+    def run(self, call: Call, leg: Leg) -> None:
+        """Run one leg, now or as soon as a process has room. The call is told what came of it."""
         self._lines[leg.kind].join(call)
-        return await call.answered
 
     def drop(self, call: Call, leg: Leg) -> None:
         """Nobody wants the call any more: it is not run if it waits, and cancelled if that is possible."""
@@ -259,15 +253,15 @@ class Pool:
         """What a dead worker ran is run once more, before all that waits; what has killed two is not."""
         call.deaths += 1
         call.worker = None
-        if call.answered.done():
+        if call.done:
             return
         if call.deaths == 1 and self._models[call.model].idempotent:
             (self._line_of_suspects() if line is self._lines.get("async") else line).join(call, first=True)
         elif call.deaths == 1:
             why = "it was not run again, since the model is not idempotent"
-            call.fail(WorkerDied(f"The process that ran {call.model} died on this request; {why}."))
+            call.end(WorkerDied(f"The process that ran {call.model} died on this request; {why}."))
         else:
-            call.fail(WorkerDied(f"The process that ran {call.model} died twice on this request."))
+            call.end(WorkerDied(f"The process that ran {call.model} died twice on this request."))
 
     def _line_of_suspects(self) -> Line:
         """Where calls go whose async worker died while it ran many at once: a worker that runs one at a time.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from .deadlines import Deadlines
 from .discovery import Offer
 from .settings import ModelSettings
 
@@ -37,6 +38,7 @@ class ServedModel:
         offer: The distribution and entry point that bring it.
         settings: The operator's settings for it.
         pool: The processes behind its plugin.
+        deadlines: Those of the requests that are under way.
         legs: Its legs, once it has been loaded.
         state: `loading`; `loaded`; or `failed`: it is quarantined, with `problem` and `traceback`.
         seconds: How long `load` took.
@@ -49,6 +51,8 @@ class ServedModel:
         self.offer = offer
         self.settings = settings
         self.pool: Pool
+        assert settings.timeout is not None  # The host's stands in where the model has none of its own.
+        self.deadlines = Deadlines(settings.timeout)
         self.legs: tuple[Leg, ...] = ()
         self.state: Literal["loading", "loaded", "failed"] = "loading"
         self.seconds = 0.0

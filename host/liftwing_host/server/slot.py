@@ -172,11 +172,14 @@ class Slot:
     def _overdue(self, worker: Worker, call: Call) -> None:
         """Long after the deadline there is no answer: a stuck hook cannot be cancelled, only ended."""
         hook = self._processes.hook_of(call)
-        call.fail(
+        log.error("%s: pid %s hangs in %s of %s; it is killed", self._name, worker.pid, hook, call.model)
+        # Before the client is told: its next request is for another worker.
+        worker.retired = True
+        self.line.remove(worker)
+        self._processes.kill(worker)
+        call.end(
             DeadlineExceeded(f"The request to {call.model} ran out of time ({call.timeout:g} s) in {hook}.")
         )
-        log.error("%s: pid %s hangs in %s of %s; it is killed", self._name, worker.pid, hook, call.model)
-        self._processes.kill(worker)
 
     def _broken(self) -> None:
         self.broken = True

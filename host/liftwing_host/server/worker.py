@@ -197,11 +197,11 @@ class Worker(asyncio.BufferedProtocol):
         call = self.calls.pop(head["id"])
         call.disarm()
         self.answers += 1
-        if not call.answered.done():
-            call.answered.set_result(Answer(head, body))
         if not self.calls:
             self.idle.set()
         if self._wear_after is not None and self.answers >= self._wear_after:
             self.wear(f"it has answered {self.answers} calls")
+        # Its next call first: it would idle while this one's answer is sent.
         if self.room > 0:
             self._on_room(self)
+        call.end(Answer(head, body))
