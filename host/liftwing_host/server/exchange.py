@@ -201,6 +201,8 @@ class Exchange:
             response = step(given)
         except LiftwingError as error:
             response = error_response(error)
+            # A traceback would keep the request, however large, until the collector comes by.
+            error.__traceback__ = None
         except Exception:
             log.exception("request %s failed in the host", self.id)
             response = json_response(
