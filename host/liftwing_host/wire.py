@@ -8,6 +8,9 @@ A message is a small JSON head and an opaque body::
     └─────────────┴──────────────┴───────────────┴───────────────────────────┘
       big-endian
 
+A large body of a request is not sent: the head has a ``place`` instead, `[offset, size]`, and the worker finds it there,
+in the memory of `body_arena`.
+
 Every head has a ``kind``. The conversations, in the order in which they begin::
 
     host                                             template
@@ -21,7 +24,7 @@ Every head has a ``kind``. The conversations, in the order in which they begin::
 
     host                                             worker
       │ ←──── hello    version, pid  or  error           │  after its `start` hooks
-      │ call   id, model, leg, request  + body ────────→ │
+      │ call   id, model, leg, request  + body ────────→ │  or place, until the call is answered
       │        more: so many calls of this batch follow  │
       │ cancel id  ────────────────────────────────────→ │  async worker only
       │ ←──── answer   id, status, …  + body             │  exactly one for each call, cancelled or not
@@ -44,9 +47,11 @@ from typing import Any
 
 import orjson
 
+from .body_arena import Body, Place
+
 __all__ = ["CANCELLED", "VERSION", "FrameReader", "Head", "HookBoard", "ProtocolError", "frame"]
 
-VERSION = 1
+VERSION = 2
 """Compared in `init`, `ready` and `hello`: a plugin's own environment may hold another liftwing-host."""
 
 CANCELLED = 499
@@ -64,10 +69,10 @@ class ProtocolError(Exception):
     """What arrived is no message: the other side is broken, and the connection is of no more use."""
 
 
-def frame(
-    head: Mapping[str, Any], body: bytes | bytearray | memoryview = b""
-) -> list[bytes | bytearray | memoryview]:
+def frame(head: Mapping[str, Any], body: Body = b"") -> list[bytes | bytearray | memoryview]:
     """The pieces of a message, to be written one after the other; a large body is not copied."""
+    if isinstance(body, Place):
+        head, body = {**head, "place": [body.offset, len(body)]}, b""
     encoded = orjson.dumps(head)
     prefix = _PREFIX.pack(len(encoded), len(body))
     if len(body) < _BUFFER:

@@ -26,11 +26,13 @@ class Application:
 
     Attributes:
         max_body_size: The most bytes that a request's body may have.
+        bodies: Where large bodies are read to.
     """
 
     def __init__(self, host: Host) -> None:
         health, metadata, inference = Health(host), Metadata(host), Inference(host)
         self.max_body_size = host.settings.max_body_size
+        self.bodies = host.bodies
         self._traffic = host.traffic
         routes: dict[str, dict[str, Handler]] = {
             r"/": {"GET": health.alive},

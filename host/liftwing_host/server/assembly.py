@@ -6,6 +6,7 @@ import sys
 from collections import defaultdict
 from typing import Any
 
+from ..body_arena import BodyArena
 from ..errors import ConfigurationError
 from .cpus import available_cpus
 from .discovery import Catalogue
@@ -17,7 +18,7 @@ from .settings import Settings, downloads_of
 __all__ = ["assemble"]
 
 
-def assemble(settings: Settings, catalogue: Catalogue) -> list[Pool]:
+def assemble(settings: Settings, catalogue: Catalogue, bodies: BodyArena) -> list[Pool]:
     """One pool for each plugin whose models the operator named.
 
     Raises:
@@ -33,17 +34,17 @@ def assemble(settings: Settings, catalogue: Catalogue) -> list[Pool]:
         of_plugin[offer.distribution].append(
             ServedModel(name, offer, settings.of_model(name, offer.distribution))
         )
-    return [_pool(settings, name, models) for name, models in of_plugin.items()]
+    return [_pool(settings, name, models, bodies) for name, models in of_plugin.items()]
 
 
-def _pool(settings: Settings, name: str, models: list[ServedModel]) -> Pool:
+def _pool(settings: Settings, name: str, models: list[ServedModel], bodies: BodyArena) -> Pool:
     cpus = available_cpus()
     own = settings.of_plugin(name, cpus)
     orders = [_order(settings, model) for model in models]
     python = models[0].offer.python or sys.executable
     # The CPUs are shared out among the workers: more threads than that would only wait for each other.
     threads = max(1, cpus // max(1, own.workers or 1))
-    processes = Processes(name, orders, python, settings.host.log_level, threads)
+    processes = Processes(name, orders, python, settings.host.log_level, threads, bodies)
     return Pool(name, models, own, settings.host.max_concurrency, processes)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ..body_arena import Body
     from ..errors import LiftwingError
     from .served_model import Leg
     from .worker import Worker
@@ -70,7 +71,7 @@ class Call:
         leg: Leg,
         number: int,
         request: dict[str, Any],
-        body: bytes | bytearray | memoryview,
+        body: Body,
         deadline: float,
         timeout: float,
         on_outcome: Callable[[Answer | LiftwingError], None],

@@ -16,6 +16,7 @@ from typing import Protocol, TypeVar
 
 import orjson
 
+from ..body_arena import Body
 from ..errors import LiftwingError, Overloaded, PayloadTooLarge
 from .host import Traffic
 
@@ -113,7 +114,7 @@ class Exchange:
     ) -> None:
         self.path_arguments = path_arguments
         self.headers = headers
-        self.body: bytes | bytearray | memoryview = b""
+        self.body: Body = b""
         given = headers.get("x-request-id", "")
         self.id = given if _REQUEST_ID.fullmatch(given) else _new_id()
         self.answered = False
@@ -155,6 +156,10 @@ class Exchange:
         elif self._size > self._limit + _READ_AND_DROP:
             self._finish()
 
+    def body_received(self, body: Body) -> None:
+        """The body as a whole, which is within the limit."""
+        self.body = body
+
     def _keep(self, chunk: bytes | bytearray | memoryview) -> None:
         if len(chunk) >= _SMALL or not self._chunks:
             self._chunks.append(chunk)
@@ -168,7 +173,8 @@ class Exchange:
         if self.answered:
             self._finish()
             return
-        self.body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        if self._chunks:
+            self.body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
         self._chunks.clear()
         self.attempt(self._handler, self)
 
@@ -195,6 +201,8 @@ class Exchange:
             response = step(given)
         except LiftwingError as error:
             response = error_response(error)
+            # A traceback would keep the request, however large, until the collector comes by.
+            error.__traceback__ = None
         except Exception:
             log.exception("request %s failed in the host", self.id)
             response = json_response(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
+from ..body_arena import BodyArena
 from ..errors import ModelNotFound
 from .pool import Pool
 from .served_model import ServedModel
@@ -47,14 +48,18 @@ class Host:
         models: By name, in the order in which the operator named them.
         settings: What holds for all of them.
         traffic: The requests that are under way.
+        bodies: Where large bodies are read to.
         draining: Whether it has been told to end; then nothing is ready any more.
     """
 
-    def __init__(self, pools: Iterable[Pool], order: Iterable[str], settings: HostSettings) -> None:
+    def __init__(
+        self, pools: Iterable[Pool], order: Iterable[str], settings: HostSettings, bodies: BodyArena
+    ) -> None:
         self.pools = list(pools)
         found = {model.name: model for pool in self.pools for model in pool.models}
         self.models = {name: found[name] for name in order}
         self.settings = settings
+        self.bodies = bodies
         self.traffic = Traffic()
         self.draining = False
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..body_arena import Body, Place
+
 __all__ = ["LARGE", "LargeBody"]
 
 LARGE = 1 << 16
@@ -22,6 +24,7 @@ class LargeBody(asyncio.BufferedProtocol):
         connection: The protocol that it stands in for; told of everything but the data.
         begun: The beginning of the body, which came with the headers.
         length: The whole length of the body, in bytes.
+        place: Where the workers can read it; None where there was no room.
         on_progress: Told that something has arrived.
         on_complete: Given the body.
     """
@@ -31,12 +34,14 @@ class LargeBody(asyncio.BufferedProtocol):
         connection: asyncio.BufferedProtocol,
         begun: list[bytes],
         length: int,
+        place: Place | None,
         on_progress: Callable[[], None],
-        on_complete: Callable[[memoryview], None],
+        on_complete: Callable[[Body], None],
     ) -> None:
         self._connection = connection
         # Memory that is taken only as the body arrives: to announce a large one costs the host nothing.
-        self._body = memoryview(mmap.mmap(-1, length))
+        self._body = memoryview(mmap.mmap(-1, length)) if place is None else place.view
+        self._place = place
         self._filled = 0
         for part in begun:
             self._body[self._filled : self._filled + len(part)] = part
@@ -53,7 +58,7 @@ class LargeBody(asyncio.BufferedProtocol):
         self._filled += nbytes
         self._on_progress()
         if self._filled == len(self._body):
-            self._on_complete(self._body)
+            self._on_complete(self._body if self._place is None else self._place)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone."""

@@ -22,7 +22,12 @@ _THREAD_LIMITS = (
 
 
 def launch(
-    python: str, child_end: socket.socket, board_fd: int, stderr_fd: int, threads: int = 1
+    python: str,
+    child_end: socket.socket,
+    board_fd: int,
+    stderr_fd: int,
+    threads: int = 1,
+    bodies_fd: int | None = None,
 ) -> subprocess.Popen[bytes]:
     """Begin a child process.
 
@@ -32,8 +37,9 @@ def launch(
         board_fd: The file descriptor of the hook board.
         stderr_fd: Where its stdout and stderr go.
         threads: How many threads its numeric libraries may use; 1 for a process that is to be forked.
+        bodies_fd: By which it reads large bodies; None where it gets none, or all through its socket.
     """
-    fds = (child_end.fileno(), board_fd)
+    fds = [child_end.fileno(), board_fd] + ([] if bodies_fd is None else [bodies_fd])
     return subprocess.Popen(  # noqa: S603 - the interpreter is the operator's choice
         [python, "-m", "liftwing_host.worker", *map(str, fds)],
         pass_fds=fds,

@@ -23,6 +23,7 @@ from .http_message import Message, refusal
 from .http_reader import MessageReader
 
 if TYPE_CHECKING:
+    from ..body_arena import Body
     from .app import Application
 
 __all__ = ["LlhttpServer"]
@@ -34,7 +35,8 @@ IDLE = 3600.0
 _SWEEP = 5.0
 _LINGER = 2.0
 _JOIN_BELOW = 1 << 16
-_READ = 1 << 16
+_READ = 1 << 14
+"""Bytes that are read at once, and parsed: the beginning of a large body among them is copied twice."""
 
 
 class LlhttpServer:
@@ -190,18 +192,19 @@ class _Connection(asyncio.BufferedProtocol):
         message = self._reader.message
         assert message is not None
         self._large_left = None
-        body = LargeBody(self, message.chunks, length, self._progressed, self._large_arrived)
+        place = self._application.bodies.take(length)
+        body = LargeBody(self, message.chunks, length, place, self._progressed, self._large_arrived)
         message.chunks.clear()
         self._transport.set_protocol(body)
 
     def _progressed(self) -> None:
         self._progress = self._loop.time()
 
-    def _large_arrived(self, body: memoryview) -> None:
+    def _large_arrived(self, body: Body) -> None:
         message = self._reader.message
         self._transport.set_protocol(self)
         if message is not None and message.exchange is not None:
-            message.exchange.data_received(body)
+            message.exchange.body_received(body)
         self._reader.complete_elsewhere()
 
     # One message after the other

@@ -11,6 +11,7 @@ import logging
 import math
 import time
 
+from ..body_arena import Body
 from ..errors import DeadlineExceeded, HookFailed, InvalidInput, LiftwingError
 from ..wire import CANCELLED
 from .call import Answer, Call
@@ -71,7 +72,7 @@ class Passage:
         if waits or leg.kind == "compute":
             call.end(self._too_late(hook))
 
-    def _run(self, body: bytes | bytearray | memoryview) -> None:
+    def _run(self, body: Body) -> None:
         """Go into the leg whose turn it is."""
         leg = self._model.legs[self._number]
         self._call = Call(

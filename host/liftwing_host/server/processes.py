@@ -18,6 +18,7 @@ import weakref
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from ..body_arena import BodyArena
 from ..errors import ConfigurationError
 from ..hookspecs import LEG_HOOKS
 from ..wire import VERSION, Head, HookBoard
@@ -44,6 +45,7 @@ class Processes:
         python: The plugin's interpreter.
         log_level: What the processes log.
         threads: How many threads each worker's numeric libraries may use.
+        bodies: Where the large bodies lie that they are sent.
 
     Attributes:
         board: The hooks that the workers run now.
@@ -53,7 +55,13 @@ class Processes:
     """
 
     def __init__(
-        self, name: str, orders: Iterable[dict[str, Any]], python: str, log_level: str, threads: int
+        self,
+        name: str,
+        orders: Iterable[dict[str, Any]],
+        python: str,
+        log_level: str,
+        threads: int,
+        bodies: BodyArena,
     ) -> None:
         self.name = name
         self.stderr = StderrTail()
@@ -71,6 +79,7 @@ class Processes:
         }
         self._python = python
         self._threads = threads
+        self._bodies = bodies
         self._launched: dict[Worker | Template, subprocess.Popen[bytes]] = {}
         self._numbers = itertools.count()
         self._roles: dict[int, str] = {}
@@ -202,7 +211,9 @@ class Processes:
     def _launch(self, child_end: socket.socket, threads: int) -> subprocess.Popen[bytes]:
         with child_end:
             try:
-                return launch(self._python, child_end, self._board_fd, self.stderr.write_fd, threads)
+                return launch(
+                    self._python, child_end, self._board_fd, self.stderr.write_fd, threads, self._bodies.fd
+                )
             except OSError as error:
                 raise ConfigurationError(f"Cannot begin {self._python}: {error.strerror}") from error
 

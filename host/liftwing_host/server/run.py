@@ -9,6 +9,7 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ..body_arena import BodyArena
 from .app import Application
 from .assembly import assemble
 from .discovery import Catalogue
@@ -43,14 +44,15 @@ async def serve(settings: Settings, catalogue: Catalogue, reporter: Reporter, re
     Raises:
         ConfigurationError: A model is not installed, or the port is taken; nothing was begun.
     """
-    pools = assemble(settings, catalogue)
+    bodies = BodyArena()
+    pools = assemble(settings, catalogue, bodies)
     _warn_of_unused_tables(settings, pools)
-    host = Host(pools, settings.models, settings.host)
+    host = Host(pools, settings.models, settings.host, bodies)
     sockets = bind(settings.host.port, settings.host.address)
     port = sockets[0].getsockname()[1]
     server = _SERVERS[settings.host.http](Application(host))
     await server.listen(sockets)
-    signals = _Signals(Reloader(host, lambda: assemble(*read_again())))
+    signals = _Signals(Reloader(host, lambda: assemble(*read_again(), bodies)))
     try:
         reporter.listening(settings.host.address, port)
         reporter.loading(host.models.values())
@@ -64,6 +66,7 @@ async def serve(settings: Settings, catalogue: Catalogue, reporter: Reporter, re
     finally:
         reporter.close()
         await asyncio.gather(*(pool.close() for pool in host.pools))
+        bodies.close()
 
 
 def _warn_of_unused_tables(settings: Settings, pools: list[Pool]) -> None:

@@ -164,6 +164,8 @@ class Slot:
         self.line.remove(worker)
         for call in worker.calls.values():
             on_death(call, self.line)
+        # It reads no body any more, and may be kept by others for longer than their places should be.
+        worker.calls.clear()
         worker.close()
         self._aside(self._tell_end(worker))
 

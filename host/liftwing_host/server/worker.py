@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
+from ..body_arena import Body
 from ..wire import FrameReader, Head, frame
 from .call import Answer, Call
 
@@ -94,7 +95,7 @@ class Worker(asyncio.BufferedProtocol):
         """Take the host's end of the socket pair into the event loop."""
         await asyncio.get_running_loop().create_unix_connection(lambda: self, sock=host_end)
 
-    def send(self, head: Head, body: bytes | bytearray | memoryview = b"") -> None:
+    def send(self, head: Head, body: Body = b"") -> None:
         """Send any message."""
         if self._transport is None or self._transport.is_closing():
             return

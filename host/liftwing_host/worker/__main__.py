@@ -1,4 +1,4 @@
-"""Every child process begins here: ``python -m liftwing_host.worker SOCKET BOARD`` (two file descriptors).
+"""Every child process begins here: ``python -m liftwing_host.worker SOCKET BOARD [BODIES]`` (file descriptors).
 
 Reads `init` from the host and becomes a template, or a worker that loads for itself.
 """
@@ -15,6 +15,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from ..body_arena import BodyWindow
 from ..errors import ConfigurationError
 from ..wire import VERSION, Head, HookBoard
 from .async_ import serve_async, serve_solo
@@ -58,28 +59,43 @@ def _become() -> None:
     if init["version"] != VERSION:
         connection.send({"kind": "ready", "version": VERSION, "pid": os.getpid()})
         return
+    # Mapped once: those that are forked from a template have it from there.
+    window = BodyWindow.opened(int(sys.argv[3])) if len(sys.argv) > 3 else None
     orders = [ModelOrder(**order) for order in init["models"]]
     sys.path[:0] = [path for path in init["path"] if path not in sys.path]
     if init["role"] == "template":
-        serve_template(connection, orders, functools.partial(_serve, board))
+        serve_template(connection, orders, functools.partial(_serve, board, window))
     elif init["role"] == "describe":
         describe(connection, orders)
     else:
-        _serve_alone(connection, orders, board, init)
+        _serve_alone(connection, orders, board, window, init)
     end_process()
 
 
-def _serve_alone(connection: Connection, orders: list[ModelOrder], board: HookBoard, init: Head) -> None:
+def _serve_alone(
+    connection: Connection,
+    orders: list[ModelOrder],
+    board: HookBoard,
+    window: BodyWindow | None,
+    init: Head,
+) -> None:
     models = load_models(connection, orders)
     # The host has heard which of them failed, and sends them no call.
     if not models:
         connection.send(hello(init["role"], ConfigurationError("a model failed to load")))
         return
-    _serve(board, connection, models, init)
+    _serve(board, window, connection, models, init)
 
 
-def _serve(board: HookBoard, connection: Connection, models: Mapping[str, LoadedModel], head: Head) -> None:
+def _serve(
+    board: HookBoard,
+    window: BodyWindow | None,
+    connection: Connection,
+    models: Mapping[str, LoadedModel],
+    head: Head,
+) -> None:
     """Be the worker that `head` (of `init` or `fork`) says."""
+    connection.window = window
     _name_process(head["role"], head["slot"])
     allow_threads(head["threads"])
     _reseed()

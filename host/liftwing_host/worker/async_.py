@@ -44,12 +44,14 @@ class _Compute:
         self._number = number
 
     async def run(
-        self, leg: Leg, model: LoadedModel, head: Head, body: bytes | bytearray
+        self, leg: Leg, model: LoadedModel, head: Head, body: bytes | bytearray | memoryview
     ) -> tuple[Head, bytes]:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._thread, self._run, leg, model, head, body)
 
-    def _run(self, leg: Leg, model: LoadedModel, head: Head, body: bytes | bytearray) -> tuple[Head, bytes]:
+    def _run(
+        self, leg: Leg, model: LoadedModel, head: Head, body: bytes | bytearray | memoryview
+    ) -> tuple[Head, bytes]:
         try:
             return run_compute_leg(leg, model, head, body, self._enter)
         finally:
@@ -69,7 +71,7 @@ async def _serve(
     if not say_hello(connection, plain, "async" if compute is None else "solo"):
         return
     connection.socket.setblocking(False)
-    calls = _Calls(models, thread, compute)
+    calls = _Calls(connection, models, thread, compute)
     await loop.create_unix_connection(lambda: calls, sock=connection.socket)
     await calls.host_is_gone
     await calls.end()
@@ -89,8 +91,15 @@ def _with_plain_hooks(models: Mapping[str, LoadedModel]) -> dict[str, LoadedMode
 class _Calls(asyncio.BufferedProtocol):
     """The calls that are under way, each an asyncio task, over the socket of this process."""
 
-    def __init__(self, models: Mapping[str, LoadedModel], thread: Executor, compute: _Compute | None) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        models: Mapping[str, LoadedModel],
+        thread: Executor,
+        compute: _Compute | None,
+    ) -> None:
         self.host_is_gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._connection = connection
         self._models = models
         self._thread = thread
         self._compute = compute
@@ -109,7 +118,8 @@ class _Calls(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         for head, body in self._reader.received(nbytes):
             if head["kind"] == "call":
-                task = asyncio.get_running_loop().create_task(self._answer(head, body))
+                answering = self._answer(head, self._connection.body_of(head, body))
+                task = asyncio.get_running_loop().create_task(answering)
                 self._running[head["id"]] = task
             elif head["kind"] == "cancel" and head["id"] in self._running:
                 # Not at once: a task that is cancelled before its first step never runs, and would never answer.
@@ -127,7 +137,7 @@ class _Calls(asyncio.BufferedProtocol):
         if tasks:
             await asyncio.wait(tasks, timeout=1)
 
-    async def _answer(self, head: Head, body: bytes | bytearray) -> None:
+    async def _answer(self, head: Head, body: bytes | bytearray | memoryview) -> None:
         model = self._models[head["model"]]
         leg = self._legs[model.name][head["leg"]]
         try:

@@ -28,7 +28,10 @@ class _Part:
 
 
 def run_batch(
-    leg: Leg, model: LoadedModel, calls: Sequence[tuple[Head, bytes | bytearray]], enter: EnterHook
+    leg: Leg,
+    model: LoadedModel,
+    calls: Sequence[tuple[Head, bytes | bytearray | memoryview]],
+    enter: EnterHook,
 ) -> list[tuple[Head, bytes]]:
     """Run a leg for several calls. Never raises; the answers are in the order of the calls.
 

@@ -29,7 +29,7 @@ def serve_compute(
         return
     legs = {name: plan_legs(model) for name, model in models.items()}
     enter = hook_entered(board, number)
-    batch: list[tuple[Head, bytes | bytearray]] = []
+    batch: list[tuple[Head, bytes | bytearray | memoryview]] = []
     for head, body in connection.messages():
         if head["kind"] != "call":
             continue

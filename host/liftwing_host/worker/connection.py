@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Iterator
 
+from ..body_arena import BodyWindow
 from ..wire import FrameReader, Head, frame
 
 __all__ = ["Connection"]
@@ -19,18 +20,28 @@ class Connection:
     Attributes:
         socket: The socket itself.
         received_fds: File descriptors that came along with messages, oldest first.
+        window: Where the bodies of calls lie that are not sent.
     """
 
     def __init__(self, sock: socket.socket) -> None:
         self.socket = sock
         self.received_fds: list[int] = []
+        self.window: BodyWindow | None = None
         self._reader = FrameReader()
         self._write_lock = threading.Lock()
 
-    def messages(self) -> Iterator[tuple[Head, bytes | bytearray]]:
+    def messages(self) -> Iterator[tuple[Head, bytes | bytearray | memoryview]]:
         """What arrives, message by message, until end of file."""
         while count := self.socket.recv_into(self._reader.get_buffer()):
-            yield from self._reader.received(count)
+            for head, body in self._reader.received(count):
+                yield head, self.body_of(head, body)
+
+    def body_of(self, head: Head, sent: bytes | bytearray) -> bytes | bytearray | memoryview:
+        """The body of a message: what was sent, or what lies where the head says; there it is not copied."""
+        if "place" not in head:
+            return sent
+        assert self.window is not None
+        return self.window.at(*head["place"])
 
     def receive(self) -> list[tuple[Head, bytes | bytearray]] | None:
         """What has arrived now, with its file descriptors in `received_fds`; None at end of file."""

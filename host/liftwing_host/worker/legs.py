@@ -92,7 +92,7 @@ def plan_legs(model: LoadedModel) -> tuple[Leg, ...]:
 
 
 def run_compute_leg(
-    leg: Leg, model: LoadedModel, call: Head, body: bytes | bytearray, enter: EnterHook
+    leg: Leg, model: LoadedModel, call: Head, body: bytes | bytearray | memoryview, enter: EnterHook
 ) -> tuple[Head, bytes]:
     """Run a leg of `def` hooks. Never raises: what goes wrong is in the answer.
 
@@ -121,7 +121,7 @@ def run_compute_leg(
 
 
 async def run_async_leg(
-    leg: Leg, model: LoadedModel, call: Head, body: bytes | bytearray, thread: Executor
+    leg: Leg, model: LoadedModel, call: Head, body: bytes | bytearray | memoryview, thread: Executor
 ) -> tuple[Head, bytes]:
     """Run a leg on the event loop, as `run_compute_leg` does. A cancelled one is answered, too.
 
@@ -179,7 +179,7 @@ def arguments_of(hook: Hook, value: Any, request: Request, model: LoadedModel) -
     return {name: given[name] for name in hook.arguments}
 
 
-def open_body(leg: Leg, model: LoadedModel, body: bytes | bytearray) -> Any:
+def open_body(leg: Leg, model: LoadedModel, body: bytes | bytearray | memoryview) -> Any:
     """The value that a call brings."""
     if not leg.first:
         return pickle.loads(body)  # noqa: S301 - written by another worker of this pool, a moment ago

@@ -23,7 +23,7 @@ _LISTS = ("instances", "inputs")
 _OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
 
 
-def decode(body: bytes | bytearray) -> Any:
+def decode(body: bytes | bytearray | memoryview) -> Any:
     """The payload of a request.
 
     Raises:
@@ -51,7 +51,7 @@ def encode(response: Any) -> tuple[str | None, bytes]:
     """
     if isinstance(response, str):
         return None, response.encode()
-    if isinstance(response, bytes | bytearray | memoryview):
+    if isinstance(response, bytes | bytearray | memoryview | memoryview):
         return None, bytes(response)
     try:
         return JSON, orjson.dumps(response, default=_default, option=_OPTIONS)
