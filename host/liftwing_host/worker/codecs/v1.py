@@ -51,7 +51,7 @@ def encode(response: Any) -> tuple[str | None, bytes]:
     """
     if isinstance(response, str):
         return None, response.encode()
-    if isinstance(response, bytes | bytearray | memoryview | memoryview):
+    if isinstance(response, bytes | bytearray | memoryview):
         return None, bytes(response)
     try:
         return JSON, orjson.dumps(response, default=_default, option=_OPTIONS)
