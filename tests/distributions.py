@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import textwrap
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
-__all__ = ["install", "path_with"]
+__all__ = ["install", "path_with", "wheel"]
 
 
 def install(
@@ -40,6 +41,20 @@ def install(
     for module, source in (code or {}).items():
         (folder / f"{module}.py").write_text(textwrap.dedent(source))
     return folder
+
+
+def wheel(folder: Path, name: str, *, models: Mapping[str, str]) -> Path:
+    """Write a distribution as a wheel of version 1.0, which pip installs without an index."""
+    stem = f"{name.replace('-', '_')}-1.0"
+    info = install(folder / "unpacked", name, models=models) / f"{stem}.dist-info"
+    (info / "WHEEL").write_text("Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+    names = [f"{info.name}/{file.name}" for file in sorted(info.iterdir())]
+    (info / "RECORD").write_text("".join(f"{each},,\n" for each in [*names, f"{info.name}/RECORD"]))
+    made = folder / f"{stem}-py3-none-any.whl"
+    with zipfile.ZipFile(made, "w") as archive:
+        for file in sorted(info.iterdir()):
+            archive.write(file, f"{info.name}/{file.name}")
+    return made
 
 
 def path_with(folder: Path) -> dict[str, str]:

@@ -127,6 +127,33 @@ def test_bad_input_of_one_is_its_own_400_and_the_others_are_answered_together(
     assert batches_of(replies) == [[0, 1, 3, 4]] * 4
 
 
+def test_who_is_left_alone_by_the_bad_input_of_the_others_needs_no_batch(
+    host: LiveHost, tmp_path: Path
+) -> None:
+    replies = asked_together(host, tmp_path, [{"value": 0, "bad": True}, {"value": 1}])
+    assert [reply.status for reply in replies] == [400, 200]
+    assert replies[1].json()["batch"] is None
+
+
+def test_an_answer_that_is_no_json_is_the_500_of_that_one_alone(host: LiveHost, tmp_path: Path) -> None:
+    pids = proc.workers(host)
+    payloads = values(4)
+    payloads[2]["poison"] = "unspeakable"
+    replies = asked_together(host, tmp_path, payloads)
+    bad = replies.pop(2)
+    assert (bad.status, bad.json()["error"].partition(";")[0]) == (
+        500, "Encoding the response of model batches failed",
+    )  # fmt: skip
+    assert batches_of(replies) == [[0, 1, 2, 3]] * 3
+    assert proc.workers(host) == pids
+
+
+def test_what_was_answered_in_a_batch_takes_no_room_in_the_queue(liftwing: Any, tmp_path: Path) -> None:
+    host = liftwing("batches", config={"queue_size": 5}, arguments=["--workers", "1"])
+    for _ in range(3):
+        assert batches_of(asked_together(host, tmp_path, values(5))) == [[0, 1, 2, 3, 4]] * 5
+
+
 def test_a_body_that_is_no_json_spoils_no_batch(host: LiveHost, tmp_path: Path) -> None:
     payloads: list[Any] = values(4)
     payloads[1] = float("nan")
@@ -138,6 +165,7 @@ def test_a_body_that_is_no_json_spoils_no_batch(host: LiveHost, tmp_path: Path) 
 def test_where_a_batch_raises_each_is_asked_alone_and_only_the_culprit_fails(
     host: LiveHost, tmp_path: Path
 ) -> None:
+    pids = proc.workers(host)
     payloads = values(5)
     payloads[3]["poison"] = "raise"
     replies = asked_together(host, tmp_path, payloads)
@@ -146,28 +174,45 @@ def test_where_a_batch_raises_each_is_asked_alone_and_only_the_culprit_fails(
     assert batches_of(replies) == [None] * 4
     assert "predict_batch of model batches failed; predict is asked for each request" in host.log
     assert "ValueError: the batch is spoilt" in host.log
+    assert proc.workers(host) == pids, "no process was lost over it"
 
 
-def test_too_few_predictions_are_logged_and_each_is_asked_alone(host: LiveHost, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("poison", "told"),
+    [
+        ("short", "predict_batch gave 3 predictions for 4 requests"),
+        ("long", "predict_batch gave 8 predictions for 4 requests"),
+        ("exit", "SystemExit: the batch is over"),
+    ],
+)
+def test_a_batch_that_gives_no_answer_for_each_is_logged_and_each_is_asked_alone(
+    host: LiveHost, tmp_path: Path, poison: str, told: str
+) -> None:
+    pids = proc.workers(host)
     payloads = values(4)
-    payloads[0]["poison"] = "short"
+    payloads[0]["poison"] = poison
     replies = asked_together(host, tmp_path, payloads)
     assert [reply.json()["value"] for reply in replies] == [0, 1, 2, 3]
     assert batches_of(replies) == [None] * 4
-    assert "predict_batch gave 3 predictions for 4 requests" in host.log
+    host.wait_for(lambda: told in host.log, told)
+    assert proc.workers(host) == pids, "no process was lost over it"
 
 
 def test_where_a_batch_kills_its_worker_each_is_run_alone_and_only_the_poison_fails(
     liftwing: Any, tmp_path: Path
 ) -> None:
     host = liftwing("batches", arguments=["--workers", "1"])
-    payloads = values(5)
+    payloads = values(BATCH + 3)
     payloads[2]["poison"] = "kill"
     replies = asked_together(host, tmp_path, payloads)
-    assert [reply.status for reply in replies] == [200, 200, 500, 200, 200]
+    poison = replies.pop(2)
     told = "The process that ran batches died twice on this request."
-    assert replies.pop(2).json() == {"error": told}
-    assert batches_of(replies) == [None] * 4
+    assert (poison.status, poison.json()) == (500, {"error": told})
+    assert [reply.status for reply in replies] == [200] * (BATCH + 2)
+    behind = list(range(BATCH, BATCH + 3))
+    assert batches_of(replies) == [None] * (BATCH - 1) + [behind] * 3, "who waited behind it is kept apart"
+    # The log has the last one's end a moment after the answer.
+    host.wait_for(lambda: host.log.count("was killed by SIGKILL") >= 2, "both ends")
     assert host.log.count("was killed by SIGKILL") == 2, "the batch, and the poison alone"
 
 

@@ -79,6 +79,20 @@ def test_an_async_hook_that_only_waits_or_computes_little_at_a_time_is_not_logge
     assert host.log.count("blocked its event loop") == before + 1
 
 
+def test_what_an_async_hook_waits_for_may_fail_and_the_hook_catches_it(host: LiveHost) -> None:
+    assert host.predict({"fails": True}, "blocks") == {"caught": "nobody is there"}
+
+
+def test_stop_may_set_what_it_likes_after_requests_have_run() -> None:
+    host = LiveHost(MODELS, arguments=["--dev", "--workers", "1"])
+    try:
+        assert host.predict({}, "keeps") == UNTOUCHED
+    finally:
+        host.stop()
+    assert "keeps has stopped in good order" in host.log
+    assert "StateOnModel" not in host.log
+
+
 def test_without_the_flag_nothing_of_it_happens() -> None:
     host = LiveHost(MODELS, arguments=["--workers", "1"])
     try:

@@ -15,7 +15,7 @@ import pytest
 
 import proc
 from command import run
-from distributions import install, path_with
+from distributions import install, path_with, wheel
 from liftwing_host.pytest_plugin import LiveHost
 from test_deaths import asked_all_the_time
 
@@ -236,6 +236,35 @@ def test_an_installation_that_fails_leaves_the_one_before_it_alone(new_numpy: tu
     done = run("install", "--isolated", "newnumpy", "--no-index", LIFTWING_ENVIRONMENTS=str(folder))
     assert done.returncode == 2
     assert f"new-numpy\t{NEW} 2.5\n" in run("models", LIFTWING_ENVIRONMENTS=str(folder)).stdout
+
+
+def test_an_installation_anew_takes_the_place_of_the_one_before_it(tmp_path: Path) -> None:
+    """Also where one that was killed on the way has left behind what it had put aside."""
+    folder, name = tmp_path / "environments", "liftwing-plugin-tiny"
+    environ = {"LIFTWING_ENVIRONMENTS": str(folder)}
+    first = wheel(tmp_path / "first", name, models={"tiny": "tiny:Tiny"})
+    assert run("install", "--isolated", str(first), "--no-index", **environ).returncode == 0
+    (home,) = folder.iterdir()
+    shutil.copytree(home, folder / f".{home.name}.before", symlinks=True)
+    # The host's own environment may hold it as well: the isolated one comes first.
+    own = path_with(install(tmp_path / "own", name, version="0.9", models={"tiny": "tiny:Tiny"}))
+    listed = run("models", **environ | own).stdout.splitlines()
+    assert [line for line in listed if "tiny" in line] == [f"tiny\t{name} 1.0"]
+    second = wheel(tmp_path / "second", name, models={"tiny": "tiny:Tiny", "tinier": "tiny:Tiny"})
+    done = run("install", "--isolated", str(second), "--no-index", **environ)
+    assert done.returncode == 0, done.stderr
+    assert list(folder.iterdir()) == [home], "nothing is left of the one before"
+    listed = run("models", **environ).stdout.splitlines()
+    assert [line for line in listed if "tin" in line] == [f"tinier\t{name} 1.0", f"tiny\t{name} 1.0"]
+
+
+def test_what_is_no_plugin_is_not_kept(tmp_path: Path) -> None:
+    plain = wheel(tmp_path, "plain", models={})
+    environ = {"LIFTWING_ENVIRONMENTS": str(tmp_path / "environments")}
+    done = run("install", "--isolated", str(plain), "--no-index", **environ)
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+    assert "brings no model: it is no plugin" in done.stderr
+    assert list(tmp_path.glob("environments/*")) == []
 
 
 @pytest.mark.parametrize("name", ["..", "/", ".hidden/..", "../"])

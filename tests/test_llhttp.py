@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import socket
 import struct
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import psutil
 import pytest
@@ -22,9 +23,11 @@ HEAD_LIMIT = 64 << 10
 PATIENCE = 1.0
 
 _IMPATIENT = f"""
+import os
 import liftwing_host.server.llhttp as front
 from liftwing_host.server.cli import main
 front.PATIENCE, front._SWEEP = {PATIENCE}, 0.1
+front.IDLE = float(os.environ.get("IDLE", front.IDLE))
 main(prog_name="liftwing-host")
 """
 
@@ -38,7 +41,7 @@ class ImpatientHost(LiveHost):
 
 @pytest.fixture(scope="module")
 def host() -> Iterator[LiveHost]:
-    host = LiveHost(["echo", "raw", "slow", "waits"], arguments=["--workers", "1"])
+    host = LiveHost(["echo", "raw", "slow", "waits", "returns"], arguments=["--workers", "1"])
     yield host
     assert "Traceback" not in host.log
     host.stop()
@@ -147,15 +150,17 @@ def test_a_slow_head_is_a_408(impatient: LiveHost, drip: bytes) -> None:
     assert answer.endswith(b'{"error":"Request Timeout"}')
 
 
-def test_a_body_that_stops_is_a_408_and_one_that_is_slow_is_taken(impatient: LiveHost) -> None:
-    head = b"POST /v1/models/echo:predict HTTP/1.1\r\nHost: x\r\nContent-Length: 7\r\n\r\n"
+@pytest.mark.parametrize("size", [7, 700_000], ids=["small", "large"])
+def test_a_body_that_stops_is_a_408_and_one_that_is_slow_is_taken(impatient: LiveHost, size: int) -> None:
+    head = b"POST /v1/models/echo:predict HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size
+    body = b'"' + b"a" * (size - 2) + b'"'
     with RawClient(impatient.port) as slow, RawClient(impatient.port) as stopped:
-        stopped.send(head + b"{")
+        stopped.send(head + body[: size // 2])
         slow.send(head)
-        for byte in b'{"a":1}':
+        for at in range(0, size, size // 7):
             time.sleep(PATIENCE / 3)
-            slow.send(bytes([byte]))
-        assert slow.reply().body == b'{"a":1}'
+            slow.send(body[at : at + size // 7])
+        assert slow.reply().body == body.strip(b'"')
         assert stopped.rest().startswith(b"HTTP/1.1 408 ")
 
 
@@ -182,6 +187,20 @@ def test_an_idle_connection_and_one_that_waits_for_its_answer_are_kept(impatient
         for client in (unused, used, waits):
             client.send(GET)
             assert client.reply().body == ALIVE
+
+
+def test_a_connection_that_is_idle_for_very_long_is_ended_and_one_that_waits_is_not() -> None:
+    host = ImpatientHost(["slow"], arguments=["--workers", "1"], environ={"IDLE": "0.5"})
+    try:
+        with RawClient(host.port) as unused, RawClient(host.port) as used, RawClient(host.port) as waits:
+            used.send(GET)
+            assert used.reply().body == ALIVE
+            waits.post(b'{"seconds": 1.5}', "slow")
+            assert unused.ends()
+            assert used.ends()
+            assert waits.reply().status == 200
+    finally:
+        host.stop()
 
 
 def stingy(port: int) -> RawClient:
@@ -238,6 +257,28 @@ def test_a_client_that_asks_and_asks_and_never_reads_takes_no_memory(host: LiveH
         assert grown < 10 << 20, f"{grown >> 20} MiB after {sent >> 20} MiB"
 
 
+def test_a_client_that_was_refused_and_stays_is_not_waited_for(host: LiveHost) -> None:
+    with RawClient(host.port) as client:
+        client.send(GET)
+        assert client.reply().body == ALIVE
+        with_it = descriptors(host)
+        client.send(b"garbage\r\n\r\n")
+        assert client.rest().startswith(b"HTTP/1.1 400 ")
+        wait_until(lambda: descriptors(host) < with_it, "the end of the connection", 10)
+
+
+def test_large_answers_that_nobody_reads_do_not_pile_up(host: LiveHost) -> None:
+    body = b'{"return": "a megabyte"}'
+    assert len(host.post(body, "returns").body) == 1 << 20
+    before = rss(host)
+    with stingy(host.port) as client:
+        for _ in range(300):
+            client.post(body, "returns")
+        # One worker answers all in turn: whatever it may answer of these, it does beside those.
+        assert {host.post(body, "returns").status for _ in range(60)} == {200}
+        assert rss(host) - before < 20 << 20
+
+
 # Clients that leave
 
 WHOLE = (
@@ -247,6 +288,8 @@ PHASES = {
     "nothing": b"",
     "head": WHOLE[:40],
     "body": WHOLE[:-5],
+    "large body": b"POST /v1/models/echo:predict HTTP/1.1\r\nHost: x\r\nContent-Length: 20000002\r\n\r\n"
+    + b'"' + b"a" * 1_000_000,
     "chunks": b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
     "waiting": WHOLE,
     "half of the next": WHOLE + WHOLE[:30],
@@ -277,3 +320,31 @@ def test_a_client_that_leaves_leaves_nothing_behind(host: LiveHost, data: bytes,
         client.close()
     wait_until(lambda: descriptors(host) <= before, "the end of their connections", 10)
     assert host.predict({}, "waits")["pid"] != os.getpid()
+
+
+@pytest.mark.parametrize("size", [100, 20_000_000], ids=["small", "large"])
+def test_a_client_that_left_within_a_body_does_not_hold_up_the_end(
+    liftwing: Callable[..., LiveHost], size: int
+) -> None:
+    host = liftwing("raw", config={"drain_timeout": 60.0})
+    before = descriptors(host)
+    with RawClient(host.port) as client:
+        head = b"POST /v1/models/raw:predict HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size
+        client.send(head + b"a" * (size // 2))
+        assert [host.get("/").body for _ in range(5)] == [ALIVE] * 5
+    wait_until(lambda: descriptors(host) <= before, "the end of the connection")
+    assert host.stop(timeout=15) == 0
+
+
+def test_an_answer_that_is_being_read_when_the_host_ends_arrives_as_a_whole(
+    liftwing: Callable[..., LiveHost],
+) -> None:
+    host = liftwing("echo")
+    size = 20 << 20
+    with stingy(host.port) as client:
+        client.post(b'"' + b"a" * size + b'"')
+        assert client.start_line() == b"HTTP/1.1 200 OK\r\n"
+        host.process.send_signal(signal.SIGTERM)
+        host.wait_for(lambda: "told to end" in host.log, "the log")
+        assert client.rest().endswith(b"\r\n\r\n" + b"a" * size)
+    assert host.process.wait(10) == 0

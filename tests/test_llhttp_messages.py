@@ -60,10 +60,24 @@ def test_a_pipeline_is_answered_in_its_order(host: LiveHost, count: int) -> None
     assert answers == [(200, body) for _, body in pairs] + [OK]
 
 
+def test_an_empty_line_after_a_body_is_no_request(host: LiveHost) -> None:
+    with RawClient(host.port) as client:
+        for number in range(3):
+            client.send(post(b"[%d]" % number))
+            assert client.reply().body == b"[%d]" % number
+            client.send(b"\r\n")
+            assert [host.get("/").body for _ in range(3)] == [ALIVE] * 3, "it has been read by itself"
+
+
 def test_what_is_fast_waits_for_what_is_slow_before_it(host: LiveHost) -> None:
     answers = talk(host, post(b'{"seconds":0.5}', b"slow") + GET + post(b"[1]") + GET + LAST)
     assert answers[0][1].startswith(b'{"pid"')
     assert answers[1:] == [OK, (200, b"[1]"), OK, OK]
+
+
+def test_a_thousand_that_wait_for_a_slow_one_are_answered(host: LiveHost) -> None:
+    answers = talk(host, post(b'{"seconds":0.3}', b"slow") + GET * 1000 + LAST)
+    assert answers[1:] == [OK] * 1001
 
 
 def test_a_body_too_large_in_the_middle_of_a_pipeline_harms_nothing_after_it(small: LiveHost) -> None:
@@ -78,7 +92,13 @@ def test_a_body_too_large_in_the_middle_of_a_pipeline_harms_nothing_after_it(sma
     "first", [GET, post(b'{"seconds":0.3}', b"slow"), GET + post(b"[1]") + GET + post(b"[2]")]
 )
 @pytest.mark.parametrize(
-    "garbage", [b"garbage\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n", ECHO + b"Content-Length: x\r\n\r\n"]
+    "garbage",
+    [
+        b"garbage\r\n\r\n",
+        b"GET / HTTP/1.1\r\n\r\n",
+        ECHO + b"Content-Length: x\r\n\r\n",
+        CHUNKED + b"\r\n1\r\n[\r\nno size\r\n",
+    ],
 )
 def test_garbage_is_refused_after_all_that_came_before_it_is_answered(
     host: LiveHost, first: bytes, garbage: bytes
@@ -152,6 +172,20 @@ def test_a_body_of_the_default_limit_is_taken_and_one_above_it_is_a_413(host: Li
             assert client.reply().status == status
             client.send(GET)
             assert client.reply().body == ALIVE
+
+
+def test_a_body_over_the_limit_costs_no_memory_while_it_is_read(small: LiveHost) -> None:
+    process = psutil.Process(small.process.pid)
+    before = process.memory_info().rss
+    size = 16 * LIMIT
+    with RawClient(small.port) as client:
+        client.send(b"POST /v1/models/raw:predict HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size)
+        client.send(b"a" * (size - 1))
+        assert process.memory_info().rss - before < 2 * LIMIT
+        client.send(b"a")
+        assert client.reply().status == 413
+        client.send(GET)
+        assert client.reply().body == ALIVE
 
 
 # What may be asked otherwise

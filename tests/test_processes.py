@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -200,3 +201,25 @@ def test_the_workers_do_nothing_while_nobody_asks(zoo_host: LiveHost) -> None:
     while time.monotonic() < began + 1:
         time.sleep(0.1)  # An interval that is measured, not a condition that is hoped for.
     assert (ticks() - before) / os.sysconf("SC_CLK_TCK") < 0.1
+
+
+class HostOfAnotherFolder(LiveHost):
+    """Begun as the installed command is: Python does not put the current folder in front of the import path."""
+
+    def command(self) -> list[str]:
+        code = "import sys; sys.path.remove(''); from liftwing_host.server.cli import main; main()"
+        return [sys.executable, "-c", code]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="PYTHONSAFEPATH is of Python 3.11")
+def test_a_file_of_the_current_folder_stands_in_for_no_module(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("zoo", "orjson"):
+        (tmp_path / f"{module}.py").write_text("raise RuntimeError('this one is not meant')\n")
+    monkeypatch.chdir(tmp_path)
+    host = HostOfAnotherFolder(["echo"], arguments=["--workers", "1"])
+    try:
+        assert host.predict({"a": 1}) == {"a": 1}
+    finally:
+        host.stop()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,9 @@ class Lento(Model):
             time.sleep(0.005)
         return {"code": CODE_VERSION, "weight": self.settings.weight, "pid": os.getpid()}
 
+class Largo(Lento):
+    pass
+
 CODE_VERSION = """
 BROKEN = "raise RuntimeError('half an edit')\n"
 
@@ -45,9 +49,8 @@ class Site:
     """A plugin and a configuration that change while a host serves them."""
 
     def __init__(self, folder: Path, serve: Callable[..., LiveHost]) -> None:
-        self._folder = install(
-            folder / "site", "liftwing-plugin-lento", models={"lento": "lento:Lento"}, code={"lento": ""}
-        )
+        models = {"lento": "lento:Lento", "largo": "lento:Largo"}
+        self._folder = install(folder / "site", "liftwing-plugin-lento", models=models, code={"lento": ""})
         self._serve = serve
         self.config = folder / "own.toml"
         self.configure("")
@@ -62,15 +65,18 @@ class Site:
         half.write_text(source)
         half.replace(self._folder / "lento.py")
 
+    def remove(self) -> None:
+        (self._folder / "lento.py").unlink()
+
     def configure(self, text: str) -> None:
         self.config.write_text(text)
 
     def uninstall(self) -> None:
         shutil.rmtree(next(self._folder.glob("*.dist-info")))
 
-    def host(self, *arguments: str, **options: Any) -> LiveHost:
+    def host(self, *arguments: str, models: Sequence[str] = ("lento",), **options: Any) -> LiveHost:
         return self._serve(
-            "lento", arguments=["--config", str(self.config), *arguments], environ=path_with(self._folder),
+            *models, arguments=["--config", str(self.config), *arguments], environ=path_with(self._folder),
             **options,
         )  # fmt: skip
 
@@ -121,6 +127,31 @@ def test_the_hosts_own_keys_of_a_plugin_and_a_model_take_effect(site: Site, tmp_
     host.wait_for(lambda: len(proc.workers(host)) == 3, "three workers")
     reply = host.post({"hold": str(tmp_path / "never")})
     assert (reply.status, "(0.3 s)" in reply.json()["error"]) == (504, True)
+
+
+def test_a_model_that_the_file_no_longer_names_goes_on_being_served(site: Site) -> None:
+    """By the new processes, as its plugin's other model, which the file still names."""
+    site.configure("workers = 1\n[models.lento]\n[models.largo]\nweight = 7.5\n")
+    host = site.host(models=())
+    host.wait_for(lambda: host.get("/v2/health/ready").status == 200, "ready")
+    before = proc.family(host.process.pid)
+    site.code(2)
+    site.configure("workers = 1\n[models.lento]\n")
+    reload(host)
+    gone(host, before)
+    answers = [host.predict({}, model) for model in ("lento", "largo")]
+    assert [(answer["code"], answer["weight"]) for answer in answers] == [(2, 1.0)] * 2
+
+
+def test_a_model_that_the_file_names_for_the_first_time_is_served(site: Site) -> None:
+    site.configure("workers = 1\n[models.lento]\n")
+    host = site.host(models=())
+    host.wait_for(lambda: host.ready("lento"), "ready")
+    assert host.get("/v1/models/largo").status == 404
+    site.configure("workers = 1\n[models.lento]\n[models.largo]\nweight = 7.5\n")
+    reload(host)
+    assert host.predict({}, "largo")["weight"] == 7.5
+    assert host.predict({}, "lento")["weight"] == 1.0
 
 
 def test_a_request_that_is_under_way_is_answered_by_the_process_that_has_it(
@@ -211,6 +242,15 @@ def test_what_does_not_load_leaves_the_old_one_serving_and_the_log_says_why(
         gone(host, before)
 
 
+def test_where_one_model_of_a_plugin_does_not_load_all_of_its_models_stay_as_they_are(site: Site) -> None:
+    host = site.host("--workers", "1", models=("lento", "largo"))
+    before = proc.family(host.process.pid)
+    site.write(f"{CODE}2\nclass Largo(Lento):\n    def load(self):\n        1 / 0\n")
+    reload(host, "was not reloaded, what was there serves on: largo: ZeroDivisionError")
+    assert [host.predict({}, model)["code"] for model in ("lento", "largo")] == [1, 1]
+    host.wait_for(lambda: proc.family(host.process.pid) == before, "the old processes alone")
+
+
 def test_two_signals_in_a_row_are_two_reloads(site: Site) -> None:
     host = site.host("--workers", "1")
     before = proc.family(host.process.pid)
@@ -221,6 +261,23 @@ def test_two_signals_in_a_row_are_two_reloads(site: Site) -> None:
     host.wait_for(lambda: host.predict({})["code"] == 3, "the last code")
     gone(host, before)
     host.wait_for(lambda: len(proc.family(host.process.pid)) == 2, "one pool")
+
+
+def test_a_reload_begins_when_the_one_before_it_is_over(site: Site, tmp_path: Path) -> None:
+    """Otherwise the one that takes longer would bring its older code back; and three would be in memory."""
+    told, go = "reloading liftwing-plugin-lento", tmp_path / "go"
+    host = site.host("--workers", "1")
+    waits = f"while not Path({str(go)!r}).exists():\n    time.sleep(0.005)\n"
+    site.write(f"{CODE}2\nprint('waits to be loaded')\n{waits}")
+    hang_up(host)
+    host.wait_for(lambda: "waits to be loaded" in host.log, "the new code")
+    site.code(3)
+    hang_up(host)
+    assert [host.predict({})["code"] for _ in range(20)] == [1] * 20
+    assert host.log.count(told) == 1
+    go.touch()
+    host.wait_for(lambda: host.predict({})["code"] == 3, "the last code")
+    assert host.log.count(told) == 2
 
 
 def test_a_signal_while_models_load_for_the_first_time_does_no_harm(site: Site) -> None:
@@ -257,6 +314,16 @@ def test_with_the_flag_a_change_of_the_plugins_file_takes_effect_by_itself(site:
         site.code(3)
         host.wait_for(lambda: host.predict({})["code"] == 3, "the mended code")
     assert set(statuses) == {200}
+
+
+def test_with_the_flag_a_file_that_was_away_for_a_while_takes_effect_when_it_is_back(site: Site) -> None:
+    host = site.host("--reload", "--workers", "1")
+    site.remove()
+    away = time.monotonic()
+    while time.monotonic() - away < 1.5:  # The host looks twice a second.
+        assert host.predict({})["code"] == 1
+    site.code(2)
+    host.wait_for(lambda: host.predict({})["code"] == 2, "the new code")
 
 
 def test_with_the_flag_a_plugin_that_was_broken_at_the_start_serves_once_it_is_mended(site: Site) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import select
 from concurrent.futures import ThreadPoolExecutor
@@ -182,6 +183,14 @@ def test_the_loop_goes_on_while_a_def_hook_runs_beside_it(liftwing: Any) -> None
         assert client.reply().json()["preprocess"] == [loop, False]
 
 
+@pytest.mark.parametrize("switch", ["PREPROCESS_MP off", "ASYNCIO_USE_PROCESS_POOL off"])
+def test_def_hooks_beside_the_loop_run_one_at_a_time(liftwing: Any, switch: str) -> None:
+    host = liftwing("places", environ=SWITCHES[switch][0] | {"ASYNCIO_AUX_WORKERS": "1"})
+    with ThreadPoolExecutor(6) as clients:
+        spells = sorted(answer["spell"] for answer in clients.map(host.predict, [{"seconds": 0.1}] * 6))
+    assert all(end <= begin for (_, end), (begin, _) in itertools.pairwise(spells))
+
+
 def test_requests_at_once_beside_the_loop_never_get_the_answer_of_another(liftwing: Any) -> None:
     host = liftwing("places", environ={"ASYNCIO_USE_PROCESS_POOL": "false"})
     with ThreadPoolExecutor(8) as clients:
@@ -203,6 +212,18 @@ def test_a_def_hook_that_hangs_beside_the_loop_is_a_504_and_its_process_is_repla
     assert "predict" in reply.json()["error"]
     host.wait_for(lambda: not proc.alive(hanging_in), "the end of the process")
     host.wait_for(lambda: host.post({}).status == 200, "an answer by the next one")
+
+
+def test_one_that_runs_out_of_time_behind_a_def_hook_costs_the_other_nothing(liftwing: Any) -> None:
+    """It is taken back from the thread before it began, so its process does not count as stuck."""
+    host = liftwing("places", environ={"PREPROCESS_MP": "false", "ASYNCIO_AUX_WORKERS": "1"})
+    (loop,) = proc.named(host, "lw-async-0")
+    with RawClient(host.port) as client:
+        client.post(b'{"seconds": 2.5}', "places")
+        assert [host.get("/").status for _ in range(5)] == [200] * 5
+        assert host.post({}, headers={"X-Request-Timeout": "0.3"}).status == 504
+        assert client.reply().json()["preprocess"] == [loop, False]
+    assert proc.named(host, "lw-async-0") == [loop]
 
 
 def test_a_client_that_leaves_while_a_def_hook_runs_beside_the_loop_does_no_harm(liftwing: Any) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import proc
+from distributions import install, path_with
 from liftwing_host.server.cpus import available_cpus
 
 ALLOWED = len(os.sched_getaffinity(0))
@@ -16,6 +17,16 @@ LIMITS = (
     "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS",
     "NUMEXPR_NUM_THREADS",
 )  # fmt: skip
+MULTIPLIES = """
+import numpy
+import threadpoolctl
+from liftwing_host import Model
+
+class Multiplies(Model):
+    def predict(self, features):
+        pools = threadpoolctl.threadpool_info()
+        return {"threads": [pool["num_threads"] for pool in pools], "product": numpy.dot([1, 2], [3, 4]).item()}
+"""
 
 
 def limits_of(pid: int) -> dict[str, str]:
@@ -43,9 +54,25 @@ def test_workers_that_load_for_themselves_share_the_cpus(liftwing: Any, workers:
     assert [limits_of(pid) for pid in pids] == [dict.fromkeys(LIMITS, share)] * workers
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_workers_that_are_forked_give_their_libraries_the_same_share(
+    liftwing: Any, tmp_path: Path, workers: int
+) -> None:
+    install(tmp_path, "plugin-multiplies", models={"multiplies": "mul:Multiplies"}, code={"mul": MULTIPLIES})
+    host = liftwing("multiplies", arguments=["--workers", str(workers)], environ=path_with(tmp_path))
+    share = max(1, available_cpus() // workers)
+    assert host.predict({}) == {"threads": [share], "product": 11}
+    assert "each worker loads for itself" not in host.log
+
+
 def test_what_the_operator_sets_stands(liftwing: Any) -> None:
     host = liftwing("echo", arguments=["--workers", "1"], environ={"OMP_NUM_THREADS": "7"})
-    assert limits_of(proc.template(host))["OMP_NUM_THREADS"] == "7"
+    assert limits_of(proc.template(host)) == {"OMP_NUM_THREADS": "7"}, "the other libraries follow it"
+
+
+def test_what_the_operator_sets_for_one_library_stands_beside_the_limits_of_the_others(liftwing: Any) -> None:
+    host = liftwing("echo", arguments=["--workers", "1"], environ={"MKL_NUM_THREADS": "7"})
+    assert limits_of(proc.template(host)) == dict.fromkeys(LIMITS, "1") | {"MKL_NUM_THREADS": "7"}
 
 
 @pytest.mark.parametrize(

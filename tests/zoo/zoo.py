@@ -116,6 +116,7 @@ async def _coroutine() -> int:
 
 
 _RETURNS: dict[str, Any] = {
+    "a megabyte": lambda: "a" * (1 << 20),
     "list": lambda: [1, 2],
     "str": lambda: "plain é",
     "bytes": lambda: b"\x00\xff",

@@ -36,16 +36,19 @@ class Batches(Model):
         poisons = {one.get("poison") for one in features}
         if "raise" in poisons:
             raise ValueError("the batch is spoilt")
+        if "exit" in poisons:
+            raise SystemExit("the batch is over")
         if "kill" in poisons:
             os.kill(os.getpid(), signal.SIGKILL)
         values = [one["value"] for one in features]
         answers = [
             self._answer(one, request, values) for one, request in zip(features, requests, strict=True)
         ]
-        return answers[1:] if "short" in poisons else answers
+        return answers[1:] if "short" in poisons else answers * 2 if "long" in poisons else answers
 
     def _answer(self, features: dict[str, Any], request: Request, batch: Any) -> dict[str, Any]:
-        return {"value": features["value"], "id": request.id, "model": self.name, "batch": batch}
+        value = {1, 2} if features.get("poison") == "unspeakable" else features["value"]
+        return {"value": value, "id": request.id, "model": self.name, "batch": batch}
 
 
 class OtherBatches(Batches):

@@ -20,9 +20,11 @@ class Places(Model):
         return payload | {"fetch": [os.getpid(), _on_main_thread()]}
 
     def preprocess(self, payload: dict[str, Any]) -> dict[str, Any]:
+        began = time.monotonic()
         time.sleep(payload.get("seconds", 0))
         assert self.started_in == os.getpid()
-        return payload | {"preprocess": [os.getpid(), _on_main_thread()]}
+        spell = [began, time.monotonic()]
+        return payload | {"preprocess": [os.getpid(), _on_main_thread()], "spell": spell}
 
     def predict(self, features: dict[str, Any]) -> dict[str, Any]:
         time.sleep(features.get("hangs", 0))

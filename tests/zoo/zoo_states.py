@@ -30,6 +30,10 @@ class Keeps(Model):
     def start(self) -> None:
         self.started = True
 
+    def stop(self) -> None:
+        self.stopped = True
+        print(f"{self.name} has stopped in good order")
+
     async def fetch(self, payload: dict[str, Any]) -> dict[str, Any]:
         await asyncio.sleep(payload.get("wait", 0))
         if payload.get("keep") == "fetch":
@@ -46,9 +50,14 @@ _EXPECTED = {"name", "config", "settings", "loaded", "started"}
 
 
 class Blocks(Model):
-    """Computes, or waits, on its event loop."""
+    """Computes, or waits, on its event loop, or for something that fails."""
 
     async def fetch(self, payload: dict[str, Any]) -> dict[str, Any]:
+        if payload.get("fails"):
+            try:
+                await asyncio.ensure_future(_refused())
+            except ConnectionRefusedError as error:
+                return {"caught": str(error)}
         for _ in range(payload.get("times", 1)):
             await asyncio.sleep(payload.get("waits", 0))
             time.sleep(payload.get("computes", 0))
@@ -56,3 +65,8 @@ class Blocks(Model):
 
     async def predict(self, features: dict[str, Any]) -> dict[str, Any]:
         return features
+
+
+async def _refused() -> None:
+    await asyncio.sleep(0.01)
+    raise ConnectionRefusedError("nobody is there")

@@ -71,7 +71,8 @@ async def watch_files(host: Host, reload: Callable[[], object], *, every: float 
         now = _times(host.pools)
         changed = any(before.get(path, time) != time for path, time in now.items())
         # As it was before the reload: what changes while that is under way is seen the next time.
-        before = now
+        # And a file that is not there for a moment, such as while pip puts another in its place, is not forgotten.
+        before = before | now
         if changed:
             result = reload()
             if asyncio.iscoroutine(result):

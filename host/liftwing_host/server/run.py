@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import signal
 import socket
@@ -52,7 +53,7 @@ async def serve(settings: Settings, catalogue: Catalogue, reporter: Reporter, re
     port = sockets[0].getsockname()[1]
     server = _SERVERS[settings.host.http](Application(host))
     await server.listen(sockets)
-    signals = _Signals(Reloader(host, lambda: assemble(*read_again(), bodies)))
+    signals = _Signals(Reloader(host, lambda: _assemble_again(host, *read_again(), bodies)))
     try:
         reporter.listening(settings.host.address, port)
         reporter.loading(host.models.values())
@@ -67,6 +68,14 @@ async def serve(settings: Settings, catalogue: Catalogue, reporter: Reporter, re
         reporter.close()
         await asyncio.gather(*(pool.close() for pool in host.pools))
         bodies.close()
+
+
+def _assemble_again(host: Host, settings: Settings, catalogue: Catalogue, bodies: BodyArena) -> list[Pool]:
+    """A model that the file no longer names goes on being served: by its plugin's new pool, if it gets one."""
+    renewed = {catalogue.find(name).distribution for name in settings.models}
+    served = [model.name for pool in host.pools if pool.name in renewed for model in pool.models]
+    models = tuple(dict.fromkeys([*settings.models, *served]))
+    return assemble(dataclasses.replace(settings, models=models), catalogue, bodies)
 
 
 def _warn_of_unused_tables(settings: Settings, pools: list[Pool]) -> None:
