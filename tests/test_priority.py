@@ -71,6 +71,7 @@ def test_all_threads_of_a_heavy_worker_give_way(liftwing: Any, site: Path) -> No
     assert len(threads) > 1
     expected = min(19, proc.niceness(host.process.pid) + 15)
     assert {os.getpriority(os.PRIO_PROCESS, thread) for thread in threads} == {expected}
+    assert {os.sched_getscheduler(thread) for thread in threads} == {os.SCHED_BATCH}
 
 
 def test_a_worker_of_heavy_batches_gives_way(liftwing: Any, site: Path) -> None:

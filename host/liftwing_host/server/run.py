@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import gc
 import logging
 import signal
 import socket
@@ -60,6 +61,9 @@ async def serve(settings: Settings, catalogue: Catalogue, reporter: Reporter, re
         for pool in pools:
             pool.start(reporter.heard)
         await _until_loaded(pools, signals)
+        # What is there now stays: to look through it again and again would hold up requests.
+        gc.collect()
+        gc.freeze()
         if not signals.first.done():
             reporter.started(host, port)
             await signals.until_told_to_end(host, watch=settings.host.reload)

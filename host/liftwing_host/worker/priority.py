@@ -47,15 +47,20 @@ class Priority:
         long = time.perf_counter() - self._began > HEAVY
         if long and self._last_was_long and not self._is_heavy and time.process_time() - self._used > HEAVY:
             self._is_heavy = True
-            _lower(HEAVIER)
+            _lower(HEAVIER, batch=True)
         self._last_was_long = long and not self._is_heavy
 
 
-def _lower(by: int) -> None:
-    """Lower all threads: to Linux, niceness is a thread's own, and a numeric library may have begun some."""
+def _lower(by: int, *, batch: bool = False) -> None:
+    """Lower all threads: to Linux, niceness is a thread's own, and a numeric library may have begun some.
+
+    With `batch`, none of them takes the CPU from another at the moment in which it wakes up (SCHED_BATCH).
+    """
     tasks = Path("/proc/self/task")
     threads = [int(task.name) for task in tasks.iterdir()] if tasks.exists() else [0]
     lower = min(19, os.getpriority(os.PRIO_PROCESS, 0) + by)
     for thread in threads:
         with contextlib.suppress(OSError):  # It has ended meanwhile.
             os.setpriority(os.PRIO_PROCESS, thread, lower)
+            if batch:
+                os.sched_setscheduler(thread, os.SCHED_BATCH, os.sched_param(0))
