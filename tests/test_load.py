@@ -159,3 +159,14 @@ def test_clients_that_leave_free_what_they_held(liftwing: Any) -> None:
     assert host.post({"seconds": 0}).status == 200
     assert time.monotonic() - began < 10, "what nobody waits for is not run"
     host.wait_for(lambda: process.memory_info().rss < memory + (60 << 20), "their memory")
+
+
+def test_what_comes_out_of_fetch_all_at_once_waits_in_the_bounded_queue_or_is_refused(liftwing: Any) -> None:
+    """All are there before one of them waits for a compute worker, so none is refused when it arrives."""
+    host = liftwing("waits-then-computes", config={"queue_size": 2}, arguments=["--workers", "1"])
+    payload = {"wait": 0.5, "compute": 0.5}
+    with ThreadPoolExecutor(12) as clients:
+        replies = list(clients.map(lambda _: host.post(payload), range(12)))
+    assert sorted(reply.status for reply in replies) == [200] * 3 + [503] * 9
+    assert {reply.headers["retry-after"] for reply in replies if reply.status == 503} == {"1"}
+    assert host.post({}).status == 200

@@ -61,6 +61,18 @@ class Stages(Model):
         return prediction | {"postprocess": last, "load": self.loaded_in}
 
 
+class WaitsThenComputes(Model):
+    """Waits beside others, then holds a worker."""
+
+    async def fetch(self, payload: dict[str, Any]) -> dict[str, Any]:
+        await asyncio.sleep(payload.get("wait", 0))
+        return payload
+
+    def predict(self, features: dict[str, Any]) -> dict[str, Any]:
+        time.sleep(features.get("compute", 0))
+        return features
+
+
 class Knows(Model):
     """Tells what a hook may know of the request."""
 

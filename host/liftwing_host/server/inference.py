@@ -28,7 +28,7 @@ class Inference:
         model = self._host.model(exchange.path_arguments["name"])
         if not model.ready:
             raise ModelNotReady(model.name)
-        if model.settings.queue_size is not None and model.pool.full_for(model, model.settings.queue_size):
+        if model.pool.full_for(model, model.legs):
             raise Overloaded(model.name)
         Passage(model, exchange).begin()
 

@@ -12,7 +12,7 @@ import math
 import time
 
 from ..body_arena import Body
-from ..errors import DeadlineExceeded, HookFailed, InvalidInput, LiftwingError
+from ..errors import DeadlineExceeded, HookFailed, InvalidInput, LiftwingError, Overloaded
 from ..wire import CANCELLED
 from .call import Answer, Call
 from .exchange import Exchange, Response
@@ -88,6 +88,11 @@ class Passage:
         if isinstance(outcome, Answer) and outcome.head["status"] == 200 and not self._expired:
             if self._number + 1 < len(self._model.legs):
                 self._number += 1
+                leg = self._model.legs[self._number]
+                if leg.kind == "compute" and self._model.pool.full_for(self._model, (leg,)):
+                    # There was room when it arrived; meanwhile others came out of the leg before.
+                    self._end()
+                    raise Overloaded(self._model.name)
                 self._run(outcome.body)
                 return None
             self._end()

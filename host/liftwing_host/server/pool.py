@@ -121,10 +121,12 @@ class Pool:
         """Where a call is now."""
         return self._processes.hook_of(call)
 
-    def full_for(self, model: ServedModel, queue_size: int) -> bool:
-        """Whether as many of the model's calls wait as may."""
+    def full_for(self, model: ServedModel, legs: Sequence[Leg]) -> bool:
+        """Whether as many of the model's calls as may already wait for one of the legs."""
+        queue_size = model.settings.queue_size
+        assert queue_size is not None  # The host's stands in where the model has none of its own.
         # Loops: asked for every request, and a generator costs more than what it gives here.
-        for leg in model.legs:
+        for leg in legs:
             line = self._lines[leg.kind]
             if line.waiting(model.name) >= queue_size and not line.room:
                 return True
