@@ -18,6 +18,7 @@ def install(
     version: str = "1.0",
     models: Mapping[str, str] | None = None,
     families: Mapping[str, str] | None = None,
+    extensions: Mapping[str, str] | None = None,
     code: Mapping[str, str] | None = None,
 ) -> Path:
     """Write a distribution's metadata, and its modules where it has any.
@@ -28,12 +29,14 @@ def install(
         version: Its version.
         models: Its models, and where their code is.
         families: Its families, likewise.
+        extensions: Its extensions of the host, likewise.
         code: The source of its modules.
     """
     info = folder / f"{name.replace('-', '_')}-{version}.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
     groups = {"liftwing_host.models": models or {}, "liftwing_host.families": families or {}}
+    groups["liftwing_host"] = extensions or {}
     lines = []
     for group, entry_points in groups.items():
         lines += [f"[{group}]", *(f"{key} = {value}" for key, value in entry_points.items())]

@@ -123,3 +123,20 @@ def postprocess(prediction: Any, request: Request, model: Any) -> Any:
     Raises:
         liftwing_host.LiftwingError: Its message and status are sent to the client.
     """
+
+
+@hookspec(firstresult=True)
+def event(prediction: Any, response: Any, request: Request, model: Any) -> Any:
+    """Tell which events follow from the prediction. Plain `def`; it runs where `postprocess` does, right after it.
+
+    Sending them is the host's: it hands them to the extensions that take events (`liftwing_host.extension`). What
+    goes wrong here is logged, and the client gets its response all the same.
+
+    Args:
+        prediction: What `postprocess` got.
+        response: What the client gets.
+
+    Returns:
+        An event (a JSON object), a list of events, or None. The stream that an event belongs to is its
+        ``meta.stream``.
+    """

@@ -13,7 +13,7 @@ from .hookspecs import LEG_HOOKS, hookimpl
 
 __all__ = ["Model", "ModelConfig", "PublishedFile"]
 
-_HOOKS = ("load", "start", "stop", "predict_batch", *LEG_HOOKS)
+_HOOKS = ("load", "start", "stop", "predict_batch", "event", *LEG_HOOKS)
 _LOOKS_LIKE = 0.9
 
 

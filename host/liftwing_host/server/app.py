@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from tornado.httputil import HTTPServerRequest
 from tornado.routing import PathMatches
 
 from ..errors import LiftwingError, ModelNotFound
+from ..extension import Route
 from .exchange import Exchange, Handler, Headers, Response, Stream, error_response
+from .extensions import handler_of
 from .health import Health
 from .host import Host
 from .inference import Inference
@@ -24,12 +26,16 @@ _LONGEST_KEPT = 256
 class Application:
     """The routes, and for each the handler of every method that it takes.
 
+    Args:
+        host: What they are about.
+        extended_by: The routes of extensions.
+
     Attributes:
         max_body_size: The most bytes that a request's body may have.
         bodies: Where large bodies are read to.
     """
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, extended_by: Iterable[Route] = ()) -> None:
         health, metadata, inference = Health(host), Metadata(host), Inference(host)
         self.max_body_size = host.settings.max_body_size
         self.bodies = host.bodies
@@ -51,22 +57,26 @@ class Application:
             },
             r"/v1/models/(?P<name>[^/]+)": {"GET": metadata.model},
         }
+        for route in extended_by:
+            # The host's own come first: a URL of KServe's protocol means the same everywhere.
+            routes.setdefault(route.pattern, {}).setdefault(route.method, handler_of(route))
         self._routes = [(PathMatches(pattern), handlers) for pattern, handlers in routes.items()]
         # A host is asked for a handful of paths, again and again.
         self._route = functools.lru_cache(maxsize=1024)(self._match)
 
-    def exchange(self, method: str, path: str, headers: Headers, stream: Stream) -> Exchange:
+    def exchange(self, method: str, path: str, query: str, headers: Headers, stream: Stream) -> Exchange:
         """Begin the exchange of a request.
 
         Args:
             method: Its method, in capitals.
             path: Its path, still encoded, without the query.
+            query: The query, still encoded.
             headers: Its headers, by lower-case name.
             stream: What it is answered through.
         """
         handlers, arguments = self._route(path) if len(path) <= _LONGEST_KEPT else self._match(path)
         handler = handlers.get(method) or handlers.get("any") or _method_not_allowed(handlers)
-        return Exchange(headers, stream, handler, arguments, self._traffic, self.max_body_size)
+        return Exchange(path, query, headers, stream, handler, arguments, self._traffic, self.max_body_size)
 
     def _match(self, path: str) -> tuple[dict[str, Handler], Mapping[str, str]]:
         request = HTTPServerRequest("GET", path)

@@ -30,6 +30,21 @@ class _ServeImplied(click.Group):
             args = ["serve", *args]
         return super().parse_args(ctx, args)
 
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *self._extensions()})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        # Extensions are imported only for what is not the host's own.
+        return super().get_command(ctx, cmd_name) or self._extensions().get(cmd_name)
+
+    def _extensions(self) -> dict[str, click.Command]:
+        from .extensions import Extensions
+
+        try:
+            return {command.name: command for command in Extensions().commands()}
+        except ConfigurationError as error:
+            raise _Wrong(error.message) from None
+
 
 class _Wrong(click.ClickException):
     """Something that the operator must mend; exit status 2."""

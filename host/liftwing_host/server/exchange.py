@@ -16,19 +16,22 @@ from typing import Protocol, TypeVar
 
 import orjson
 
-from ..body_arena import Body
+from ..body_arena import Body, Place
 from ..errors import LiftwingError, Overloaded, PayloadTooLarge
 from .host import Traffic
 
 __all__ = [
     "JSON",
+    "Conversation",
     "Exchange",
     "Handler",
     "Headers",
     "Response",
     "Stream",
+    "attempt",
     "error_response",
     "json_response",
+    "request_id",
 ]
 
 log = logging.getLogger("liftwing_host.http")
@@ -42,10 +45,24 @@ _READ_AND_DROP = 1 << 30
 """A body that is too large is read to its end before it is refused, up to this size, since most clients look
 for an answer only after they have sent all; what is larger has its connection closed."""
 
-_Given = TypeVar("_Given")
+Given = TypeVar("Given")
 
 Headers = dict[str, str]
 """A client's headers, by lower-case name."""
+
+
+class Conversation(Protocol):
+    """A request to a model, and where its response goes: a client's `Exchange`, or an extension's question."""
+
+    headers: Headers
+    body: Body
+    id: str
+
+    def on_client_left(self, callback: Callable[[], None]) -> None:
+        """Be told if nobody waits for the response any more."""
+
+    def attempt(self, step: Callable[[Given], Response | None], given: Given) -> None:
+        """Take a step towards the response, and send what comes of it: a response, or the error that it raises."""
 
 
 class Stream(Protocol):
@@ -96,6 +113,8 @@ class Exchange:
     """One request: its body as it arrives, then its handler, then the answer.
 
     Attributes:
+        path: The URL's path, still encoded.
+        query: The rest of it after the question mark, still encoded.
         path_arguments: What the URL's pattern matched.
         headers: The client's headers, by lower-case name.
         body: The body, once it has arrived.
@@ -105,6 +124,8 @@ class Exchange:
 
     def __init__(
         self,
+        path: str,
+        query: str,
         headers: Headers,
         stream: Stream,
         handler: Handler,
@@ -112,11 +133,12 @@ class Exchange:
         traffic: Traffic,
         max_body_size: int,
     ) -> None:
+        self.path = path
+        self.query = query
         self.path_arguments = path_arguments
         self.headers = headers
         self.body: Body = b""
-        given = headers.get("x-request-id", "")
-        self.id = given if _REQUEST_ID.fullmatch(given) else _new_id()
+        self.id = request_id(headers)
         self.answered = False
         self._stream = stream
         self._handler = handler
@@ -131,6 +153,10 @@ class Exchange:
     def on_client_left(self, callback: Callable[[], None]) -> None:
         """Be told if the client closes its connection before it is answered."""
         self._on_leave = callback
+
+    def body_bytes(self) -> bytes:
+        """A copy of the body, wherever it lies."""
+        return bytes(self.body.view if isinstance(self.body, Place) else self.body)
 
     # What the stream calls, in this order
 
@@ -191,23 +217,9 @@ class Exchange:
 
     # Answering
 
-    def attempt(self, step: Callable[[_Given], Response | None], given: _Given) -> None:
-        """Take a step towards the response, and send what comes of it: a response, or the error that it raises.
-
-        No coroutine, no task and no future lead from a request to its response: on an echo they cost as much as
-        the parsing of HTTP does.
-        """
-        try:
-            response = step(given)
-        except LiftwingError as error:
-            response = error_response(error)
-            # A traceback would keep the request, however large, until the collector comes by.
-            error.__traceback__ = None
-        except Exception:
-            log.exception("request %s failed in the host", self.id)
-            response = json_response(
-                500, {"error": f"The host failed; its log has the reason under request id {self.id}."}
-            )
+    def attempt(self, step: Callable[[Given], Response | None], given: Given) -> None:
+        """Take a step towards the response, and send what comes of it."""
+        response = attempt(step, given, self.id)
         if response is not None:
             self.respond(response)
 
@@ -238,6 +250,36 @@ class Exchange:
 
 
 _random = bytearray()
+
+
+def attempt(step: Callable[[Given], Response | None], given: Given, request: str) -> Response | None:
+    """Take a step towards a response: what it gives, or the error that it raises.
+
+    No coroutine, no task and no future lead from a request to its response: on an echo they cost as much as
+    the parsing of HTTP does.
+
+    Args:
+        step: The step.
+        given: What it is given.
+        request: The id of the request, for the log.
+    """
+    try:
+        return step(given)
+    except LiftwingError as error:
+        # A traceback would keep the request, however large, until the collector comes by.
+        error.__traceback__ = None
+        return error_response(error)
+    except Exception:
+        log.exception("request %s failed in the host", request)
+        return json_response(
+            500, {"error": f"The host failed; its log has the reason under request id {request}."}
+        )
+
+
+def request_id(headers: Headers) -> str:
+    """The client's `x-request-id` where it is printable ASCII of at most 128 characters, or a new one."""
+    given = headers.get("x-request-id", "")
+    return given if _REQUEST_ID.fullmatch(given) else _new_id()
 
 
 def _new_id() -> str:

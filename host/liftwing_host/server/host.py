@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from ..body_arena import BodyArena
-from ..errors import ModelNotFound
+from ..errors import LiftwingError, ModelNotFound
+from ..extension import Event
 from .pool import Pool
 from .served_model import ServedModel
 from .settings import HostSettings
 
-__all__ = ["Host", "Traffic"]
+__all__ = ["EventTakers", "Host", "Traffic"]
 
 
 class Traffic:
@@ -40,6 +41,33 @@ class Traffic:
             self.idle.set()
 
 
+class EventTakers:
+    """Hands events to whoever takes them, and waits for that beside the requests.
+
+    Args:
+        accept: Takes them; gives what the client shall know of it, if anything.
+    """
+
+    def __init__(self, accept: Callable[[Sequence[Event]], Awaitable[LiftwingError | None]]) -> None:
+        self._accept = accept
+        # The event loop itself would let go of a task that nobody else holds.
+        self._waiting: set[asyncio.Task[None]] = set()
+
+    def hand_over(self, events: Sequence[Event], on_taken: Callable[[LiftwingError | None], None]) -> None:
+        """Hand over the events of one prediction.
+
+        Args:
+            events: The events, at least one.
+            on_taken: Told when they have been taken, or why not.
+        """
+        task = asyncio.get_running_loop().create_task(self._wait(events, on_taken))
+        self._waiting.add(task)
+        task.add_done_callback(self._waiting.discard)
+
+    async def _wait(self, events: Sequence[Event], on_taken: Callable[[LiftwingError | None], None]) -> None:
+        on_taken(await self._accept(events))
+
+
 class Host:
     """The models by name, and the state of the host as a whole.
 
@@ -49,6 +77,7 @@ class Host:
         settings: What holds for all of them.
         traffic: The requests that are under way.
         bodies: Where large bodies are read to.
+        events: Where events go that follow from predictions; None where nobody takes any.
         draining: Whether it has been told to end; then nothing is ready any more.
     """
 
@@ -61,6 +90,7 @@ class Host:
         self.settings = settings
         self.bodies = bodies
         self.traffic = Traffic()
+        self.events: EventTakers | None = None
         self.draining = False
 
     def put(self, fresh: Pool) -> None:

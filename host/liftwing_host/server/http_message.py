@@ -13,7 +13,7 @@ import orjson
 if TYPE_CHECKING:
     from .exchange import Exchange, Headers
 
-__all__ = ["Message", "path_of", "refusal"]
+__all__ = ["Message", "refusal", "split_url"]
 
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
 
@@ -21,11 +21,14 @@ _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" fo
 class Message:
     """One request, as far as it has arrived; `exchange` once its turn has come."""
 
-    __slots__ = ("chunks", "complete", "exchange", "headers", "keep_alive", "method", "old", "path")
+    __slots__ = ("chunks", "complete", "exchange", "headers", "keep_alive", "method", "old", "path", "query")
 
-    def __init__(self, method: str, path: str, headers: Headers, *, keep_alive: bool, old: bool) -> None:
+    def __init__(
+        self, method: str, path: str, query: str, headers: Headers, *, keep_alive: bool, old: bool
+    ) -> None:
         self.method = method
         self.path = path
+        self.query = query
         self.headers = headers
         self.keep_alive = keep_alive
         self.old = old
@@ -57,9 +60,11 @@ def refusal(status: HTTPStatus) -> bytes:
     return f"{head}Connection: close\r\n\r\n".encode() + body
 
 
-def path_of(url: bytes) -> str:
-    """The path of a request's URL, still encoded, without the query; of an absolute URL, too."""
+def split_url(url: bytes) -> tuple[str, str]:
+    """The path and the query of a request's URL, still encoded; of an absolute URL, too."""
     if not url.startswith(b"/"):
         with contextlib.suppress(httptools.HttpParserInvalidURLError):
-            url = httptools.parse_url(url).path or b"/"
-    return url.partition(b"?")[0].decode("latin-1")
+            parsed = httptools.parse_url(url)
+            return (parsed.path or b"/").decode("latin-1"), (parsed.query or b"").decode("latin-1")
+    path, _, query = url.partition(b"?")
+    return path.decode("latin-1"), query.decode("latin-1")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import httptools
 
-from .http_message import Message, path_of
+from .http_message import Message, split_url
 
 if TYPE_CHECKING:
     from .exchange import Headers
@@ -146,7 +146,7 @@ class MessageReader:
             return
         message = self.message = Message(
             self._parser.get_method().decode("latin-1"),
-            path_of(self._url),
+            *split_url(self._url),
             self._headers,
             keep_alive=self._parser.should_keep_alive(),
             old=version == "1.0",

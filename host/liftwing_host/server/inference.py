@@ -3,11 +3,28 @@
 from __future__ import annotations
 
 from ..errors import ExplainerNotFound, ModelNotReady, Overloaded
-from .exchange import Exchange, Response
+from .exchange import Conversation, Exchange, Response
 from .host import Host
 from .passage import Passage
 
-__all__ = ["Inference"]
+__all__ = ["Inference", "begin"]
+
+
+def begin(host: Host, name: str, conversation: Conversation) -> None:
+    """Send a request on its way through the legs of its model; the response comes of that.
+
+    Raises:
+        ModelNotFound: It is not served here.
+        ModelNotReady: It loads, has failed, or its workers are gone.
+        Overloaded: As many requests to it wait as may.
+        InvalidInput: The client's deadline is no number of seconds.
+    """
+    model = host.model(name)
+    if not model.ready:
+        raise ModelNotReady(model.name)
+    if model.pool.full_for(model, model.legs):
+        raise Overloaded(model.name)
+    Passage(host, model, conversation).begin()
 
 
 class Inference:
@@ -17,20 +34,8 @@ class Inference:
         self._host = host
 
     def predict(self, exchange: Exchange) -> None:
-        """Send the request on its way through the legs of its model; the response comes of that.
-
-        Raises:
-            ModelNotFound: It is not served here.
-            ModelNotReady: It loads, has failed, or its workers are gone.
-            Overloaded: As many requests to it wait as may.
-            InvalidInput: The client's deadline is no number of seconds.
-        """
-        model = self._host.model(exchange.path_arguments["name"])
-        if not model.ready:
-            raise ModelNotReady(model.name)
-        if model.pool.full_for(model, model.legs):
-            raise Overloaded(model.name)
-        Passage(model, exchange).begin()
+        """See `begin`."""
+        begin(self._host, exchange.path_arguments["name"], exchange)
 
     def explain(self, exchange: Exchange) -> Response:
         """No model here explains: KServe's answer to that."""

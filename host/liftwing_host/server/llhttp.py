@@ -211,7 +211,9 @@ class _Connection(asyncio.BufferedProtocol):
 
     def _begin(self, message: Message) -> None:
         self._answering = message
-        message.exchange = self._application.exchange(message.method, message.path, message.headers, self)
+        message.exchange = self._application.exchange(
+            message.method, message.path, message.query, message.headers, self
+        )
         message.exchange.headers_received()
         if self._answering is not message:
             return

@@ -7,15 +7,20 @@ in a coroutine for any of these.
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import math
 import time
 
+import orjson
+
 from ..body_arena import Body
 from ..errors import DeadlineExceeded, HookFailed, InvalidInput, LiftwingError, Overloaded
+from ..extension import Event
 from ..wire import CANCELLED
 from .call import Answer, Call
-from .exchange import Exchange, Response
+from .exchange import JSON, Conversation, Response
+from .host import Host
 from .served_model import ServedModel
 
 __all__ = ["Passage"]
@@ -32,10 +37,11 @@ class Passage:
     """One request, its deadline, and the leg that it is in."""
 
     __slots__ = (
-        "_call", "_deadline", "_exchange", "_expired", "_model", "_number", "_request", "_timeout", "_timer",
+        "_call", "_deadline", "_exchange", "_expired", "_host", "_model", "_number", "_request", "_timeout", "_timer",
     )  # fmt: skip
 
-    def __init__(self, model: ServedModel, exchange: Exchange) -> None:
+    def __init__(self, host: Host, model: ServedModel, exchange: Conversation) -> None:
+        self._host = host
         self._model = model
         self._exchange = exchange
         self._timeout = _timeout(model, exchange)
@@ -96,7 +102,15 @@ class Passage:
                 self._run(outcome.body)
                 return None
             self._end()
-            return Response(200, outcome.body, outcome.head["content_type"])
+            response = Response(200, outcome.body, outcome.head["content_type"])
+            events = outcome.head.get("events")
+            if not events or self._host.events is None:
+                return response
+            self._host.events.hand_over(
+                [Event(event, self._model.name, self._exchange.id) for event in events],
+                functools.partial(self._exchange.attempt, functools.partial(_after_events, response)),
+            )
+            return None
         self._end()
         if not isinstance(outcome, Answer):
             raise outcome
@@ -142,7 +156,19 @@ class Passage:
         )
 
 
-def _timeout(model: ServedModel, exchange: Exchange) -> float:
+def _after_events(response: Response, problem: LiftwingError | None) -> Response:
+    """The response, once the events that follow from it have been taken; a problem does not cost the client what
+    has been computed.
+    """
+    if problem is None:
+        return response
+    error = orjson.dumps({"error": problem.message})
+    if response.content_type == JSON:
+        error = error[:-1] + b',"response":' + response.body + b"}"
+    return Response(problem.http_status, error)
+
+
+def _timeout(model: ServedModel, exchange: Conversation) -> float:
     """Seconds that a request may take: the model's, or less where the client asks for less."""
     longest = model.deadlines.seconds
     asked = exchange.headers.get(TIMEOUT_HEADER)

@@ -15,7 +15,8 @@ from ..body_arena import BodyArena
 from .app import Application
 from .assembly import assemble
 from .discovery import Catalogue
-from .host import Host
+from .extensions import Extensions, View
+from .host import EventTakers, Host
 from .listening import bind, let_in, look_at_all
 from .llhttp import LlhttpServer
 from .pool import Pool
@@ -52,7 +53,11 @@ async def serve(settings: Settings, catalogue: Catalogue, reporter: Reporter, re
     host = Host(pools, settings.models, settings.host, bodies)
     sockets = bind(settings.host.port, settings.host.address)
     port = sockets[0].getsockname()[1]
-    server = _SERVERS[settings.host.http](Application(host))
+    extensions, view = Extensions(), View(host)
+    if extensions.takes_events:
+        host.events = EventTakers(extensions.accept)
+    await extensions.start(view)
+    server = _SERVERS[settings.host.http](Application(host, extensions.routes(view)))
     await server.listen(sockets)
     signals = _Signals(Reloader(host, lambda: _assemble_again(host, *read_again(), bodies)))
     try:
@@ -71,6 +76,7 @@ async def serve(settings: Settings, catalogue: Catalogue, reporter: Reporter, re
     finally:
         reporter.close()
         await asyncio.gather(*(pool.close() for pool in host.pools))
+        await extensions.stop(view)
         bodies.close()
 
 

@@ -78,9 +78,9 @@ class _Request(httputil.HTTPMessageDelegate):
     ) -> None:
         assert isinstance(start_line, httputil.RequestStartLine)
         self._method = start_line.method
-        path = start_line.path.partition("?")[0]
+        path, _, query = start_line.path.partition("?")
         by_name = {name.lower(): value for name, value in headers.items()}
-        self._exchange = self._application.exchange(self._method, path, by_name, self)
+        self._exchange = self._application.exchange(self._method, path, query, by_name, self)
         self._exchange.headers_received()
 
     def data_received(self, chunk: bytes) -> None:

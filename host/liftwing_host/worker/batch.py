@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import ConfigurationError
 from ..request import Request
 from ..wire import Head
-from .legs import EnterHook, Leg, arguments_of, close_value, failure, open_body, request_of, run_plain
+from .legs import EnterHook, Leg, arguments_of, failure, finish_leg, open_body, request_of, run_plain
 from .plugin import LoadedModel
 
 __all__ = ["run_batch"]
@@ -23,6 +23,7 @@ class _Part:
     def __init__(self, head: Head) -> None:
         self.head = head
         self.request: Request
+        self.before: Any = None
         self.value: Any = None
         self.ended: Head | None = None
 
@@ -49,8 +50,9 @@ def run_batch(
             continue
         for part in left:
             with _Ending(part, hook.name):
+                part.before = part.value
                 part.value = run_plain(hook, arguments_of(hook, part.value, part.request, model))
-    return [_answer(leg, part) for part in parts]
+    return [_answer(leg, model, part) for part in parts]
 
 
 def _predict_together(model: LoadedModel, parts: list[_Part]) -> bool:
@@ -75,10 +77,10 @@ def _predict_together(model: LoadedModel, parts: list[_Part]) -> bool:
     return True
 
 
-def _answer(leg: Leg, part: _Part) -> tuple[Head, bytes]:
+def _answer(leg: Leg, model: LoadedModel, part: _Part) -> tuple[Head, bytes]:
     if part.ended is None:
         with _Ending(part, "encode"):
-            return close_value(leg, part.value)
+            return finish_leg(leg, model, part.request, part.before, part.value)
     assert part.ended is not None
     return part.ended, b""
 

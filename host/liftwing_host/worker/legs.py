@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 import pickle
 import traceback
 from collections.abc import Callable
@@ -15,6 +16,8 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal
+
+import orjson
 
 from ..errors import ConfigurationError, LiftwingError
 from ..hookspecs import LEG_HOOKS
@@ -29,6 +32,7 @@ __all__ = [
     "arguments_of",
     "close_value",
     "failure",
+    "finish_leg",
     "open_body",
     "plan_legs",
     "request_of",
@@ -36,6 +40,8 @@ __all__ = [
     "run_compute_leg",
     "run_plain",
 ]
+
+log = logging.getLogger("liftwing_host.worker")
 
 _PLACE = {"fetch": "payload", "preprocess": "payload", "predict": "features", "postprocess": "prediction"}
 """The argument in which each hook gets what the one before it gave."""
@@ -109,13 +115,13 @@ def run_compute_leg(
     hook_name = "decode"
     try:
         request = request_of(call)
-        value = open_body(leg, model, body)
+        before = value = open_body(leg, model, body)
         for hook in leg.hooks:
             hook_name = hook.name
             enter(hook_name)
-            value = run_plain(hook, arguments_of(hook, value, request, model))
+            before, value = value, run_plain(hook, arguments_of(hook, value, request, model))
         hook_name = "encode"
-        return close_value(leg, value)
+        return finish_leg(leg, model, request, before, value)
     except BaseException as error:  # noqa: BLE001 - sys.exit() in a hook must not end the worker either
         return failure(error, hook_name), b""
 
@@ -130,16 +136,17 @@ async def run_async_leg(
     hook_name = "decode"
     try:
         request = request_of(call)
-        value = open_body(leg, model, body)
+        before = value = open_body(leg, model, body)
         for hook in leg.hooks:
             hook_name = hook.name
             arguments = arguments_of(hook, value, request, model)
+            before = value
             if hook.is_async:
                 value = await hook.function(**arguments)
             else:
                 value = await _run_beside(thread, hook, arguments)
         hook_name = "encode"
-        return close_value(leg, value)
+        return finish_leg(leg, model, request, before, value)
     except asyncio.CancelledError:
         return {"status": CANCELLED, "error": None, "hook": hook_name}, b""
     except BaseException as error:  # noqa: BLE001 - see run_compute_leg
@@ -192,6 +199,36 @@ def close_value(leg: Leg, value: Any) -> tuple[Head, bytes]:
         return {"status": 200}, pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
     content_type, body = v1.encode(value)
     return {"status": 200, "content_type": content_type}, body
+
+
+def finish_leg(leg: Leg, model: LoadedModel, request: Request, before: Any, value: Any) -> tuple[Head, bytes]:
+    """The answer that takes a value away; of the last leg, with the events that follow from it.
+
+    Args:
+        leg: The leg.
+        model: The model that it belongs to.
+        request: The request.
+        before: What the last hook got.
+        value: What it gave.
+    """
+    answer, body = close_value(leg, value)
+    hook = model.hooks.get("event")
+    if leg.last and hook is not None:
+        prediction = before if leg.hooks[-1].name == "postprocess" else value
+        given = {"prediction": prediction, "response": value, "request": request, "model": model.model}
+        try:
+            answer["events"] = _events({name: given[name] for name in hook.arguments}, hook)
+        except Exception:
+            log.exception("request %s: event of model %s failed", request.id, model.name)
+            answer["events_failed"] = True
+    return answer, body
+
+
+def _events(arguments: dict[str, Any], hook: Hook) -> list[Any]:
+    told = run_plain(hook, arguments)
+    events = told if isinstance(told, list) else [] if told is None else [told]
+    # As the host will read them: what JSON has no form for is found here, and not where the score would be lost.
+    return [orjson.loads(v1.encode_event(event)) for event in events]
 
 
 def run_plain(hook: Hook, arguments: dict[str, Any]) -> Any:

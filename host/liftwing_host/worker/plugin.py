@@ -170,7 +170,7 @@ def _find_hooks(plugin: object, name: str) -> dict[str, Hook]:
             f"{error} (the hooks and their arguments are in liftwing_host.hookspecs)"
         ) from None
     hooks = {}
-    for hook_name in ("load", "start", "stop", "predict_batch", *hookspecs.LEG_HOOKS):
+    for hook_name in ("load", "start", "stop", "predict_batch", "event", *hookspecs.LEG_HOOKS):
         for found in getattr(manager.hook, hook_name).get_hookimpls():
             function = found.function
             is_async = inspect.iscoroutinefunction(function)
@@ -181,6 +181,8 @@ def _find_hooks(plugin: object, name: str) -> dict[str, Hook]:
         raise ConfigurationError(
             "fetch must be `async def`: it is for waiting; computing belongs into preprocess"
         )
+    if "event" in hooks and hooks["event"].is_async:
+        raise ConfigurationError("event must be plain `def`: it only tells the event, the host sends it")
     if "predict_batch" in hooks and (hooks["predict"].is_async or hooks["predict_batch"].is_async):
         raise ConfigurationError("predict_batch and the predict beside it must be plain `def`")
     return hooks

@@ -15,7 +15,7 @@ import orjson
 
 from ...errors import InvalidInput
 
-__all__ = ["JSON", "decode", "encode"]
+__all__ = ["JSON", "decode", "encode", "encode_event"]
 
 JSON = "application/json"
 
@@ -62,6 +62,17 @@ def encode(response: Any) -> tuple[str | None, bytes]:
             return JSON, json.dumps(_plain(response), allow_nan=False, separators=(",", ":")).encode()
         except (TypeError, ValueError, RecursionError):
             raise TypeError(str(error)) from None
+
+
+def encode_event(event: Any) -> bytes:
+    """An event as JSON.
+
+    Raises:
+        TypeError: It is no object, or holds something that JSON has no form for.
+    """
+    if not isinstance(event, dict):
+        raise TypeError(f"an event must be a dict, not {type(event).__name__}")
+    return orjson.dumps(event, default=_default, option=_OPTIONS)
 
 
 def _default(value: Any) -> Any:
