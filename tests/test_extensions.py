@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,9 @@ from typing import Any
 
 import pytest
 
+import proc
 from distributions import install, path_with
+from raw_http import RawClient
 
 MODEL = """
 from liftwing_host import InvalidInput, Model
@@ -83,6 +86,8 @@ def liftwing_routes(host):
 @hookimpl
 async def liftwing_accept(events):
     for event in events:
+        while event.body.get("wait") and not NOTES.with_name("go").exists():
+            await asyncio.sleep(0.01)
         note({"event": event.body, "model": event.model, "id": event.request_id})
         if event.body.get("refuse"):
             raise InvalidInput("the event is refused")
@@ -167,8 +172,6 @@ def test_the_hosts_own_routes_come_first(host: Any) -> None:
 
 
 def test_a_client_that_leaves_cancels_the_handler(host: Any, site: Path) -> None:
-    from raw_http import RawClient
-
     with RawClient(host.port) as client:
         client.send(b"GET /own/tells?wait HTTP/1.1\r\nHost: x\r\n\r\n")
         host.get("/own/tells")
@@ -238,3 +241,18 @@ def test_a_broken_extension_is_an_error_that_names_it(tmp_path: Path, code: str,
     assert ended.returncode == 2
     assert told in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_a_client_may_leave_while_its_events_are_taken(liftwing: Any, site: Path) -> None:
+    """Its request is counted as ended once: a pool that is replaced ends when nothing is under way in it."""
+    host = liftwing("tells", environ=path_with(site), arguments=["--workers", "1"])
+    workers = proc.workers(host)
+    with RawClient(host.port) as client:
+        client.post(b'{"tell": {"wait": 1, "last": 1}}', "tells")
+        host.post({"tell": None})
+    (site / "go").touch()
+    host.wait_for(lambda: any(note.get("event", {}).get("last") for note in notes(site)), "the event")
+    host.post({"tell": None})
+    host.process.send_signal(signal.SIGHUP)
+    host.wait_for(lambda: not any(proc.alive(pid) for pid in workers), "the end of the old pool")
+    assert host.post({"tell": None}).status == 200

@@ -106,6 +106,8 @@ class Passage:
             events = outcome.head.get("events")
             if not events or self._host.events is None:
                 return response
+            # It is through: there is nothing left to drop if the client leaves now.
+            self._exchange.on_client_left(_ignore)
             self._host.events.hand_over(
                 [Event(event, self._model.name, self._exchange.id) for event in events],
                 functools.partial(self._exchange.attempt, functools.partial(_after_events, response)),
@@ -154,6 +156,10 @@ class Passage:
             f"{step} of model {name} failed; the log has the reason under request id {self._exchange.id}.",
             status=status,
         )
+
+
+def _ignore() -> None:
+    pass
 
 
 def _after_events(response: Response, problem: LiftwingError | None) -> Response:
