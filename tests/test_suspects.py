@@ -71,17 +71,18 @@ def test_a_client_that_leaves_before_its_turn_has_come_is_not_run_once_more(
         client.post(json.dumps({"number": number, "note": str(note)} | features).encode(), "poison")
         return client
 
-    clients = {number: ask(number, until=str(release)) for number in range(3)}
-    host.wait_for(lambda: len(ran()) == 3, "all of them run")
-    with ask(3, die=True) as guilty:
-        # One after the other now: the first of them holds up the rest.
-        again = host.wait_for(
-            lambda: [number for number in ran()[4:] if number != 3], "one that is run again"
+    clients = {number: ask(number, until=str(release)) for number in range(9)}
+    host.wait_for(lambda: len(ran()) == 9, "all of them run")
+    with ask(9, die=True) as guilty:
+        # Four at once now, each in a worker of its own: these hold up the rest.
+        host.wait_for(
+            lambda: len([number for number in ran()[10:] if number != 9]) == 4, "four that are run again"
         )
+        again = [number for number in ran()[10:] if number != 9]
         leaver = next(number for number in clients if number not in again)
         clients.pop(leaver).close()
         assert [host.get("/").status for _ in range(5)] == [200] * 5
-        assert len(proc.named(host, "lw-async-1")) == 1, "one more worker for all of them"
+        assert len(proc.named(host, r"lw-async-[1-9]\d*")) == 4, "four more workers for all of them"
         release.touch()
         assert guilty.reply().json() == {"error": GUILTY}
     for number, client in clients.items():

@@ -29,6 +29,9 @@ __all__ = ["Pool"]
 
 log = logging.getLogger("liftwing_host.pool")
 
+_SUSPECTS_AT_ONCE = 4
+"""How many workers run suspects, each one at a time."""
+
 
 class Pool:
     """One plugin's template, workers and lines.
@@ -70,7 +73,7 @@ class Pool:
         self._lines: dict[str, Line] = {}
         self._kinds_in_order: set[str] = set()
         self._suspects = Line()
-        self._suspects_have_a_slot = False
+        self._suspects_slots: dict[int, Slot] = {}
         self._slots: list[Slot] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._can_begin = asyncio.Event()
@@ -273,18 +276,21 @@ class Pool:
             call.end(WorkerDied(f"The process that ran {call.model} died twice on this request."))
 
     def _line_of_suspects(self) -> Line:
-        """Where calls go whose async worker died while it ran many at once: a worker that runs one at a time.
+        """Where calls go whose async worker died while it ran many: to workers that run one at a time each.
 
         Any of them may have killed it. Run together once more, the guilty one would take the others with it again.
+        Several such workers, since the longer a suspect waits for its turn, the likelier another mishap is.
         """
-        if self._workers and not self._suspects_have_a_slot:
-            self._suspects_have_a_slot = True
-            slot = Slot("async", 1, 1, self._suspects, self._processes, self._settings, until_idle=True)
+        free = set(range(1, _SUSPECTS_AT_ONCE + 1)) - set(self._suspects_slots)
+        if self._workers and free:
+            number = min(free)
+            slot = Slot("async", number, 1, self._suspects, self._processes, self._settings, until_idle=True)
+            self._suspects_slots[number] = slot
             self._begin_slot(slot).add_done_callback(lambda _: self._suspects_are_through(slot))
         return self._suspects if self._workers else self._lines["async"]
 
     def _suspects_are_through(self, slot: Slot) -> None:
-        self._suspects_have_a_slot = False
+        del self._suspects_slots[slot.number]
         self._slots.remove(slot)
 
     def _changed(self, slot: Slot) -> None:
