@@ -11,6 +11,7 @@ from liftwing_host import Model, ModelConfig, PublishedFile, Request
 from .demo_articles import DemoArticles
 from .mediawiki import MediaWiki
 from .outlinks import outlinks
+from .prediction_event import prediction_event
 from .query import Query
 from .settings import OutlinkSettings
 from .weights import PUBLISHED, load_weights
@@ -21,6 +22,7 @@ _logger = logging.getLogger("liftwing_plugin_outlink")
 
 _LABEL = "__label__"
 _ALL = -1
+_NO_VERSION = "unknown"
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,11 @@ class Prediction:
     query: Query
     scores: tuple[tuple[str, float], ...]
 
+    @property
+    def ranking(self) -> list[tuple[str, float]]:
+        """The topics and their scores, highest score first, equal ones by name."""
+        return sorted(self.scores, key=lambda told: (-told[1], told[0]))
+
 
 class OutlinkTopicModel(Model):
     """Predicts the topics of a Wikipedia article from the articles that it links to."""
@@ -74,6 +81,8 @@ class OutlinkTopicModel(Model):
         self._weights = load_weights(config, self.settings)
         self._wiki = MediaWiki(self.settings)
         self._demo = DemoArticles.load() if config.demo and self.settings.wiki_url is None else None
+        if self.settings.eventgate_stream is not None and self.settings.model_version is None:
+            _logger.warning("EVENTGATE_STREAM is set, and MODEL_VERSION is not: events say %r", _NO_VERSION)
         _logger.info("loaded the outlink model, version %s", self.settings.model_version or "not told")
 
     async def start(self) -> None:
@@ -115,6 +124,19 @@ class OutlinkTopicModel(Model):
     def postprocess(self, prediction: Prediction) -> dict[str, Any]:
         """Tell the topics that reach the threshold, highest score first, equal ones by name."""
         query = prediction.query
-        told = sorted((-score, topic) for topic, score in prediction.scores if score >= query.threshold)
-        results = [{"topic": topic, "score": -score} for score, topic in told]
+        told = [(topic, score) for topic, score in prediction.ranking if score >= query.threshold]
+        results = [{"topic": topic, "score": score} for topic, score in told]
         return {"prediction": {"article": query.article, "results": results}}
+
+    def event(self, prediction: Prediction) -> dict[str, Any] | None:
+        """Tell the topics of a page that an event of MediaWiki's named, if the operator has set a stream for it."""
+        query, stream = prediction.query, self.settings.eventgate_stream
+        if query.change is None or stream is None:
+            return None
+        return prediction_event(
+            query.change,
+            prediction.ranking,
+            threshold=query.threshold,
+            stream=stream,
+            model_version=self.settings.model_version or _NO_VERSION,
+        )

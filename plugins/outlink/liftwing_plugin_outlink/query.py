@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from liftwing_host import InvalidInput
 
+from .page_change import carried_over, language_of_change, page_of_change
 from .wikis import language_of, language_of_wiki_id
 
 __all__ = ["Query"]
@@ -38,6 +39,7 @@ class Query:
         revision_id: The revision whose links are meant; None: the latest one.
         threshold: The least score of a topic that is told.
         features: The Wikidata items that the page links to, where the client sent them, joined by spaces.
+        change: Where the client named the page by an event of MediaWiki's, what of that goes into the model's event.
     """
 
     lang: str
@@ -46,6 +48,7 @@ class Query:
     revision_id: int | None = None
     threshold: float = _DEFAULT_THRESHOLD
     features: str | None = None
+    change: dict[str, Any] | None = None
 
     @classmethod
     def parse(cls, payload: object) -> Query:
@@ -56,12 +59,13 @@ class Query:
         """
         if not isinstance(payload, dict):
             raise InvalidInput("Please verify that request input is a json dict")
-        if payload.get("event") is not None:
-            raise InvalidInput(
-                'Input by "event" is not supported. Pass "lang" and "page_title" or "page_id".'
-            )
-        lang = _language(payload)
-        page_title, page_id = _page(payload)
+        event = payload.get("event")
+        if event is None:
+            lang, page_title, page_id = _language(payload), *_page(payload)
+        else:
+            # As in Lift Wing, the event tells the page, whatever stands beside it.
+            lang = language_of_change(event)
+            page_title, page_id = _page(page_of_change(event))
         return cls(
             lang=lang,
             page_title=page_title,
@@ -69,6 +73,7 @@ class Query:
             revision_id=_id(payload, "revision_id"),
             threshold=_threshold(payload),
             features=_features(payload),
+            change=None if event is None else carried_over(event),
         )
 
     @property

@@ -21,7 +21,8 @@ class OutlinkSettings:
         wiki_url: Where MediaWiki is asked; the `Host` header then tells it which Wikipedia is meant. None:
             each Wikipedia under its own name.
         model_path: The fastText model.
-        model_version: What the operator calls the model; for the log.
+        model_version: What the operator calls the model; for the log, and for events.
+        eventgate_stream: The stream of the events that follow from predictions for changed pages. None: no events.
         aiohttp_client_timeout: Seconds that one call to MediaWiki may take.
         mw_api_max_retries: How often a call that failed for a passing reason is repeated.
         mw_api_retry_base_delay: Seconds before the first repetition; each further one waits twice as long.
@@ -35,7 +36,10 @@ class OutlinkSettings:
         None, env="WIKI_URL", help="where MediaWiki is asked, an http or https URL"
     )
     model_path: Path = setting(DEFAULT_MODEL_PATH, env="MODEL_PATH", help="the fastText model")
-    model_version: str | None = setting(None, env="MODEL_VERSION", help="what the model is called in the log")
+    model_version: str | None = setting(None, env="MODEL_VERSION", help="what the model is called in events")
+    eventgate_stream: str | None = setting(
+        None, env="EVENTGATE_STREAM", help="the stream that the model's events belong to"
+    )
     aiohttp_client_timeout: float = setting(
         5.0, env="AIOHTTP_CLIENT_TIMEOUT", above=0, help="seconds that one call to MediaWiki may take"
     )

@@ -8,7 +8,11 @@ from pathlib import Path
 
 from liftwing_host import InvalidInput
 
-__all__ = ["is_known", "language_of", "language_of_wiki_id"]
+__all__ = ["NOT_A_WIKIPEDIA", "is_database", "is_known", "language_of", "language_of_wiki_id"]
+
+NOT_A_WIKIPEDIA = (
+    "This model is not recommended for use in projects outside of Wikipedia — e.g. Wiktionary, Wikinews, etc."
+)
 
 _TABLE = Path(__file__).with_name("wikis.tsv")
 _LANGUAGE_CODE = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -55,11 +59,13 @@ def language_of_wiki_id(wiki_id: str) -> str:
     if lang is not None:
         return lang
     if _OTHER_PROJECT.fullmatch(wiki_id):
-        raise InvalidInput(
-            "This model is not recommended for use in projects outside of Wikipedia"
-            " — e.g. Wiktionary, Wikinews, etc."
-        )
+        raise InvalidInput(NOT_A_WIKIPEDIA)
     raise InvalidInput(f"Unknown wiki_id: {wiki_id}")
+
+
+def is_database(wiki_id: str) -> bool:
+    """Whether the table knows the database as a Wikipedia's. It may miss one younger than this release."""
+    return wiki_id in _languages()
 
 
 def is_known(lang: str) -> bool:

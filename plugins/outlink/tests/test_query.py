@@ -76,7 +76,7 @@ def test_a_body_that_is_no_object_is_refused(payload: object) -> None:
         (LANG | PAGE | {"features_str": " \n"}, '"features_str" is empty: there is nothing to predict topics from.'),
         (LANG | {"features_str": "Q42"}, NEITHER),
         (PAGE | {"features_str": "Q42"}, 'Missing "lang" in input data.'),
-        ({"event": {}}, 'Input by "event" is not supported. Pass "lang" and "page_title" or "page_id".'),
+        ({"event": None}, 'Missing "lang" in input data.'),
         ({}, 'Missing "lang" in input data.'),
     ],
 )  # fmt: skip
