@@ -37,6 +37,7 @@ def test_the_hooks_take_these_arguments() -> None:
         "fetch": ["payload", "request", "model"], "preprocess": ["payload", "request", "model"],
         "predict_batch": ["features", "requests", "model"],
         "predict": ["features", "request", "model"], "postprocess": ["prediction", "request", "model"],
+        "event": ["prediction", "response", "request", "model"],
     }  # fmt: skip
     assert hookspecs.LEG_HOOKS == ("fetch", "preprocess", "predict", "postprocess")
 
