@@ -109,5 +109,5 @@ def test_a_host_that_is_too_busy_for_all_is_a_503_and_one_that_is_for_some_is_no
     scores = mixed.json()["enwiki"]["scores"]
     assert scores["6"]["damaging"] == {"error": {"message": "Busy.", "type": "Service Unavailable"}}
     assert scores["12"]["damaging"] == SCORE
-    without = live.get("/v3/scores/enwiki/6")
+    without = live.get("/v3/scores/enwiki/6/damaging")
     assert (without.status, "retry-after" in without.headers) == (503, False)
