@@ -46,7 +46,8 @@ class Pool:
     Attributes:
         name: The plugin's distribution.
         idle: Set while no request is under way.
-        source_files: The plugin's own files that were imported, or could not be.
+        source_files: The plugin's own files that were imported, or could not be, and when each was last changed
+            (in nanoseconds) when it was read.
         settled: Set when every model either serves or has failed.
     """
 
@@ -62,7 +63,7 @@ class Pool:
         self.name = self._name = name
         self.idle = asyncio.Event()
         self.idle.set()
-        self.source_files: set[str] = set()
+        self.source_files: dict[str, int] = {}
         self._under_way = 0
         self._models = {model.name: model for model in models}
         assert settings.workers is not None
@@ -254,7 +255,7 @@ class Pool:
     def _heard(self, head: Head) -> None:
         self._loads_now = head["model"] if head["kind"] == "loading" else None
         if head["kind"] == "loaded":
-            self.source_files.update(head.get("files", ()))
+            self.source_files = head.get("files", {}) | self.source_files
             self._models[head["model"]].loaded(head)
             if all(model.state == "failed" for model in self._models.values()):
                 for slot in self._slots:

@@ -65,23 +65,26 @@ class Reloader:
 
 async def watch_files(host: Host, reload: Callable[[], object], *, every: float = _LOOK_EVERY) -> None:
     """Look at the plugins' source files for ever, and reload when one changes."""
-    before = _times(host.pools)
+    before: dict[str, int] = {}
     while True:
-        await asyncio.sleep(every)
-        now = _times(host.pools)
-        changed = any(before.get(path, time) != time for path, time in now.items())
+        loaded = {path: time for pool in host.pools for path, time in pool.source_files.items()}
+        # A file is compared to what was read of it, however long ago that was, or else to the last look.
+        before = loaded | before
+        now = _times(loaded)
+        changed = any(before[path] != time for path, time in now.items())
         # As it was before the reload: what changes while that is under way is seen the next time.
         # And a file that is not there for a moment, such as while pip puts another in its place, is not forgotten.
-        before = before | now
+        before |= now
         if changed:
             result = reload()
             if asyncio.iscoroutine(result):
                 await result
+        await asyncio.sleep(every)
 
 
-def _times(pools: Iterable[Pool]) -> dict[str, int]:
+def _times(paths: Iterable[str]) -> dict[str, int]:
     times = {}
-    for path in {file for pool in pools for file in pool.source_files}:
+    for path in paths:
         try:
             times[path] = Path(path).stat().st_mtime_ns
         except OSError:

@@ -136,6 +136,15 @@ def _files_to_mend(order: ModelOrder) -> list[str]:
     return sorted(found | ({spec.origin} if spec.origin else set()))
 
 
+def _times(files: list[str]) -> dict[str, int]:
+    """When each file was last changed, in nanoseconds, so that a change since it was read here is seen."""
+    times = {}
+    for file in files:
+        with contextlib.suppress(OSError):
+            times[file] = Path(file).stat().st_mtime_ns
+    return times
+
+
 def _package(order: ModelOrder) -> str:
     return order.entry_point.partition(":")[0].partition(".")[0].strip()
 
@@ -157,7 +166,7 @@ def _loaded(opening: _Opening) -> Head:
         example = None  # Such as the bytes of a model that accepts raw bodies; it is only for show.
     return {
         "kind": "loaded", "model": model.name, "legs": legs, "example": example, "idempotent": model.idempotent,
-        "files": _imported_files(opening.order),
+        "files": _times(_imported_files(opening.order)),
     }  # fmt: skip
 
 
@@ -165,7 +174,7 @@ def _failed(order: ModelOrder, error: BaseException) -> Head:
     told = str(error) if isinstance(error, ConfigurationError) else f"{type(error).__name__}: {error}"
     # A ConfigurationError says all by itself; a traceback would only hide it.
     trace = None if isinstance(error, ConfigurationError) else "".join(traceback.format_exception(error))
-    files = _files_to_mend(order)
+    files = _times(_files_to_mend(order))
     return {"kind": "loaded", "model": order.name, "error": told, "traceback": trace, "files": files}
 
 
