@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 
 from .corpus import Page
 from .farm import Farm, host
+from .histories import Edit, Person
 from .php_server import PhpServer
 
 PROBE = "/w/api.php?action=query&titles=Douglas_Adams&format=json"
@@ -52,6 +53,10 @@ class Wiki:
         """Save a new revision, or a new page, and return the revision's id."""
         self.farm.write(wiki, [Page(title, (text,))])
         return self.revision_ids(wiki, title)[-1]
+
+    def write_edits(self, wiki: str, people: Iterable[Person], edits: Iterable[Edit]) -> list[int]:
+        """Create the people's accounts, and save the edits in order, each by who made it; the revisions' ids."""
+        return self.farm.write_edits(wiki, people, edits)
 
     def delete(self, wiki: str, title: str) -> None:
         """Delete a page."""
