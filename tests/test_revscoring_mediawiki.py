@@ -31,6 +31,12 @@ GONE = (
     "Please contact the ML-Team if you need more info."
 )
 
+QUESTIONS = {
+    "GET /v1/models": b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "a light model": b"POST /v1/models/echo:predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 7\r\n\r\n"
+    b'{"a":1}',
+}
+
 Serve = Callable[..., LiveHost]
 
 
@@ -225,38 +231,34 @@ class Stream:
 def test_long_revisions_hold_up_neither_the_host_nor_a_light_model(
     goodfaith: LiveHost, judged: Judged, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """On an idle machine of two cores both have a p99 below 20 ms; the limit leaves room for a busy one."""
+    """On two cores that do nothing else, both have a p99 below 20 ms. Here others may take the cores, too: what
+    must not be is that one request in ten waits, as it would behind a host that computes."""
     workers = proc.named(goodfaith, r"lw-compute-\d+")
-    questions = {
-        "GET /v1/models": b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n",
-        "POST …/echo:predict": b"POST /v1/models/echo:predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 7\r\n\r\n"
-        b'{"a":1}',
-    }
-    took: dict[str, list[float]] = {name: [] for name in questions}
+    took: dict[str, list[float]] = {name: [] for name in QUESTIONS}
+    at_work: list[int] = []
     with (
         Stream(goodfaith, judged.long, clients=2 * len(workers)) as stream,
         RawClient(goodfaith.port) as client,
     ):
         goodfaith.wait_for(lambda: len(stream.times) >= len(workers), "the first long revisions")
-        began, burnt = time.monotonic(), sum(map(cpu_seconds, workers))
-        for _, (name, question) in zip(range(600), itertools.cycle(questions.items()), strict=False):
+        for _, (name, question) in zip(range(600), itertools.cycle(QUESTIONS.items()), strict=False):
             asked = time.monotonic()
             client.send(question)
             assert client.reply().status == 200
             took[name].append(time.monotonic() - asked)
+            at_work.append(sum(map(is_computing, workers)))
             time.sleep(0.01)
-        busy = (sum(map(cpu_seconds, workers)) - burnt) / (time.monotonic() - began)
     with capsys.disabled():
-        print(
-            f"\n  {len(stream.times)} long revisions, {sorted(stream.times)[len(stream.times) // 2]:.2f} s each;"
-        )
-        print(f"  the workers took {busy:.2f} CPUs")
+        print(f"\n  {len(stream.times)} long revisions, {share(stream.times, 0.5):.2f} s each")
+        print(f"  {sum(at_work) / len(at_work):.2f} of {len(workers) // 2} workers were computing")
         for name, times in took.items():
             print(f"  {name}: p50 {1000 * share(times, 0.5):.1f} ms, p99 {1000 * share(times, 0.99):.1f} ms")
-    assert busy > 0.5, "else this shows nothing"
+    assert sum(at_work) / len(at_work) > len(workers) / 4, (
+        "half of the heavy model's: else this shows nothing"
+    )
     for times in took.values():
-        assert share(times, 0.5) < 0.02
-        assert share(times, 0.99) < 0.1
+        assert share(times, 0.9) < 0.02
+        assert share(times, 0.99) < 0.25
 
 
 def share(times: list[float], which: float) -> float:
@@ -264,7 +266,6 @@ def share(times: list[float], which: float) -> float:
     return sorted(times)[int(which * len(times)) - 1]
 
 
-def cpu_seconds(pid: int) -> float:
-    """What a process has used of the CPUs."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / 100
+def is_computing(pid: int) -> bool:
+    """Whether a process has something to compute, be it that a CPU is free for it or not."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "R"
