@@ -18,6 +18,7 @@ import pytest
 
 import proc
 from liftwing_host.pytest_plugin import LiveHost
+from mediawiki.farm import Hidden
 from mediawiki.histories import PEOPLE, Edit, histories, long_history
 from mediawiki.proxy import FlakyProxy
 from mediawiki.wiki import Wiki
@@ -166,7 +167,7 @@ def test_the_demo_model_has_revscorings_own_features(liftwing: Serve, judged: Ju
         assert list(told["reverted"]["features"].values()) == judged.expected[rev_id]["reverted"]
 
 
-# Revisions that are gone
+# Revisions that are gone, or hidden in part
 
 
 @pytest.mark.parametrize("which", ["deleted", "never used"])
@@ -180,6 +181,27 @@ def test_a_revision_that_is_gone_is_a_400_with_lift_wings_text(
         judged.wiki.delete("en", "Gone tomorrow")
     reply = goodfaith.post({"rev_id": rev_id})
     assert (reply.status, reply.json()) == (400, {"error": GONE.format(rev_id)})
+
+
+@pytest.mark.parametrize(
+    ("number", "part", "said"),
+    [
+        (1, Hidden.COMMENT, "CommentDeleted: Comment deleted (datasource.revision.comment)"),
+        (1, Hidden.USER, "UserDeleted: User deleted ({revision.user})"),
+        (0, Hidden.TEXT, "TextDeleted: Text deleted (datasource.revision.parent.text)"),
+    ],
+)
+def test_a_revision_of_which_a_part_is_hidden_is_a_400_that_names_the_part(
+    goodfaith: LiveHost, judged: Judged, number: int, part: Hidden, said: str
+) -> None:
+    page = f"Hidden {part.name}"
+    edits = [Edit(page, "192.0.2.9", "One."), Edit(page, "192.0.2.9", "One. Two.")]
+    revisions = judged.wiki.write_edits("en", [], edits)
+    assert goodfaith.post({"rev_id": revisions[1]}).status == 200
+    judged.wiki.hide("en", revisions[number], part)
+    reply = goodfaith.post({"rev_id": revisions[1]})
+    told = f"Missing resource for rev-id {revisions[1]}: {said}"
+    assert (reply.status, reply.json()) == (400, {"error": told})
 
 
 # Calls to MediaWiki

@@ -13,6 +13,7 @@ import subprocess
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
+from enum import IntFlag
 from pathlib import Path
 
 from .corpus import CORPUS, Page
@@ -26,6 +27,14 @@ REVISIONS = """
     UNION SELECT ar_page_id, ar_rev_id FROM archive WHERE ar_namespace = 0 AND ar_title = :title
     ORDER BY 2
 """
+
+
+class Hidden(IntFlag):
+    """What of a revision is hidden, as MediaWiki's database has it."""
+
+    TEXT = 1
+    COMMENT = 2
+    USER = 4
 
 
 def host(wiki: str) -> str:
@@ -106,6 +115,12 @@ class Farm:
         environment = {**self.environment, "HTTP_HOST": host(wiki)}
         ids: list[int] = json.loads(run_php([str(HERE / "write_edits.php")], environment, fields))
         return ids
+
+    def hide(self, wiki: str, revision: int, parts: Hidden) -> None:
+        """Hide parts of a revision, as an administrator may; the text of a page's latest one is shown all the same."""
+        database = self.directory / "data" / f"{wiki}wiki.sqlite"
+        with closing(sqlite3.connect(database)) as connection, connection:
+            connection.execute("UPDATE revision SET rev_deleted = ? WHERE rev_id = ?", (int(parts), revision))
 
     def revisions(self, wiki: str, title: str) -> list[tuple[int, int]]:
         """Page and revision ids of an article, oldest first, also of one that was deleted."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from .corpus import Page
-from .farm import Farm, host
+from .farm import Farm, Hidden, host
 from .histories import Edit, Person
 from .php_server import PhpServer
 
@@ -61,6 +61,10 @@ class Wiki:
     def delete(self, wiki: str, title: str) -> None:
         """Delete a page."""
         self.farm.write(wiki, [Page(title, (), deleted=True)])
+
+    def hide(self, wiki: str, revision: int, parts: Hidden) -> None:
+        """Hide parts of a revision, as an administrator may."""
+        self.farm.hide(wiki, revision, parts)
 
     def get(self, wiki: str, **parameters: str | int) -> dict[str, Any]:
         """Ask the API of one wiki, and return its answer."""
