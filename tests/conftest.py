@@ -1,4 +1,4 @@
-"""For all tests: the zoo is installed, and the real MediaWiki's fixtures are at hand."""
+"""For all tests: the zoo is installed, and the fixtures of the real MediaWiki and of English are at hand."""
 
 from __future__ import annotations
 
@@ -9,15 +9,23 @@ from pathlib import Path
 
 import pytest
 
+from english import nltk_data
 from liftwing_host.pytest_plugin import LiveHost
 from mediawiki.fixtures import flaky_mediawiki, mediawiki, mediawiki_cache, nowhere
 
-__all__ = ["flaky_mediawiki", "mediawiki", "mediawiki_cache", "nowhere"]
+__all__ = ["flaky_mediawiki", "mediawiki", "mediawiki_cache", "nltk_data", "nowhere"]
 
-# torch is a gigabyte: continuous integration installs it, and whoever wants to.
-collect_ignore = (
-    [] if importlib.util.find_spec("torch") or os.environ.get("CI") == "true" else ["test_torch.py"]
-)
+# torch is a gigabyte, and revscoring wants Python 3.11: continuous integration has them, and whoever wants to.
+NEEDED = {
+    "test_revscoring_demo.py": "revscoring",
+    "test_revscoring_mediawiki.py": "revscoring",
+    "test_torch.py": "torch",
+}
+collect_ignore = [
+    name
+    for name, module in NEEDED.items()
+    if not importlib.util.find_spec(module) and os.environ.get("CI") != "true"
+]
 
 ZOO = Path(__file__).parent / "zoo"
 

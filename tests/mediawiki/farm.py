@@ -13,9 +13,11 @@ import subprocess
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
+from enum import IntFlag
 from pathlib import Path
 
 from .corpus import CORPUS, Page
+from .histories import Edit, Person
 
 HERE = Path(__file__).parent
 SOURCE = Path("/usr/share/mediawiki")
@@ -25,6 +27,14 @@ REVISIONS = """
     UNION SELECT ar_page_id, ar_rev_id FROM archive WHERE ar_namespace = 0 AND ar_title = :title
     ORDER BY 2
 """
+
+
+class Hidden(IntFlag):
+    """What of a revision is hidden, as MediaWiki's database has it."""
+
+    TEXT = 1
+    COMMENT = 2
+    USER = 4
 
 
 def host(wiki: str) -> str:
@@ -97,6 +107,21 @@ class Farm:
         environment = {**self.environment, "HTTP_HOST": host(wiki)}
         run_php([str(HERE / "write_pages.php")], environment, fields)
 
+    def write_edits(self, wiki: str, people: Iterable[Person], edits: Iterable[Edit]) -> list[int]:
+        """Create the people's accounts, and save the edits in order, each by who made it; the revisions' ids."""
+        fields = json.dumps(
+            {"users": [asdict(one) for one in people], "edits": [asdict(one) for one in edits]}
+        )
+        environment = {**self.environment, "HTTP_HOST": host(wiki)}
+        ids: list[int] = json.loads(run_php([str(HERE / "write_edits.php")], environment, fields))
+        return ids
+
+    def hide(self, wiki: str, revision: int, parts: Hidden) -> None:
+        """Hide parts of a revision, as an administrator may; the text of a page's latest one is shown all the same."""
+        database = self.directory / "data" / f"{wiki}wiki.sqlite"
+        with closing(sqlite3.connect(database)) as connection, connection:
+            connection.execute("UPDATE revision SET rev_deleted = ? WHERE rev_id = ?", (int(parts), revision))
+
     def revisions(self, wiki: str, title: str) -> list[tuple[int, int]]:
         """Page and revision ids of an article, oldest first, also of one that was deleted."""
         database = self.directory / "data" / f"{wiki}wiki.sqlite"
@@ -115,8 +140,8 @@ def items() -> dict[str, dict[str, str]]:
     }
 
 
-def run_php(arguments: list[str], environment: dict[str, str], text: str = "") -> None:
-    """Run a script to its end, and show what it printed if it failed."""
+def run_php(arguments: list[str], environment: dict[str, str], text: str = "") -> str:
+    """Run a script to its end, and return what it printed, or show it if the script failed."""
     done = subprocess.run(
         ["php", *arguments],
         env=environment,
@@ -127,6 +152,7 @@ def run_php(arguments: list[str], environment: dict[str, str], text: str = "") -
     )
     if done.returncode != 0:
         raise RuntimeError(f"{arguments[0]} failed ({done.returncode}):\n{done.stdout}{done.stderr}")
+    return done.stdout
 
 
 def fingerprint() -> str:

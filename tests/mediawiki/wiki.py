@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .corpus import Page
-from .farm import Farm, host
+from .farm import Farm, Hidden, host
+from .histories import Edit, Person
 from .php_server import PhpServer
 
 PROBE = "/w/api.php?action=query&titles=Douglas_Adams&format=json"
@@ -53,9 +54,17 @@ class Wiki:
         self.farm.write(wiki, [Page(title, (text,))])
         return self.revision_ids(wiki, title)[-1]
 
+    def write_edits(self, wiki: str, people: Iterable[Person], edits: Iterable[Edit]) -> list[int]:
+        """Create the people's accounts, and save the edits in order, each by who made it; the revisions' ids."""
+        return self.farm.write_edits(wiki, people, edits)
+
     def delete(self, wiki: str, title: str) -> None:
         """Delete a page."""
         self.farm.write(wiki, [Page(title, (), deleted=True)])
+
+    def hide(self, wiki: str, revision: int, parts: Hidden) -> None:
+        """Hide parts of a revision, as an administrator may."""
+        self.farm.hide(wiki, revision, parts)
 
     def get(self, wiki: str, **parameters: str | int) -> dict[str, Any]:
         """Ask the API of one wiki, and return its answer."""
