@@ -9,12 +9,15 @@ BIN := $(VENV)/bin
 MODEL ?= outlink-topic-model
 PORT ?= 8080
 PLUGINS := $(wildcard plugins/*)
+# What `make serve` installs: the plugin that brings the model, and no other. revscoring is 400 MB.
+PLUGIN := $(if $(filter %-goodfaith %-damaging %-reverted %-articlequality %-draftquality %-articletopic \
+  %-drafttopic %-itemquality %-itemtopic,$(MODEL)),revscoring,outlink)
 PROJECTS := pyproject.toml $(PLUGINS:%=%/pyproject.toml)
 CHECKED := .
 
 .PHONY: serve test check format bench soak mediawiki clean
 
-serve: $(VENV)/.installed
+serve: $(VENV)/.installed-$(PLUGIN)
 	$(BIN)/liftwing-host serve --demo --model $(MODEL) --port $(PORT)
 
 test: check
@@ -58,12 +61,12 @@ $(BIN)/python:
 	    $(PYTHON) -m pip --python $(BIN)/python install --quiet pip; } || \
 	  { rm -rf $(VENV); exit 1; }
 
-$(VENV)/.installed: $(BIN)/python $(PROJECTS)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e . $(PLUGINS:%=-e ./%)
+$(VENV)/.installed-%: $(BIN)/python pyproject.toml plugins/%/pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e . -e ./plugins/$*
 	touch $@
 
 # torch is a gigabyte; its tests are collected where it is installed, and always in continuous integration.
-$(VENV)/.tested: $(VENV)/.installed
+$(VENV)/.tested: $(BIN)/python $(PROJECTS)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]' $(PLUGINS:%=-e ./%) \
 	  $(if $(CI),torch==2.13.0)
 	touch $@

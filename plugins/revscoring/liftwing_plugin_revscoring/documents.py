@@ -120,9 +120,7 @@ def read_documents(
     )
 
 
-def _named(
-    document: dict[str, Any], rev_id: int, needs: Needs
-) -> tuple[int | None, str | None, str | None]:
+def _named(document: dict[str, Any], rev_id: int, needs: Needs) -> tuple[int | None, str | None, str | None]:
     """The parent's id, the author's name and the item that a revision names, each where it is needed."""
     query = document.get("query")
     if isinstance(query, dict) and "badrevids" in query:

@@ -51,7 +51,9 @@ def revision_score(
             name: {
                 "model_name": name,
                 "model_version": version,
-                "prediction": [label(each) for each in (prediction if isinstance(prediction, list) else [prediction])],
+                "prediction": [
+                    label(each) for each in (prediction if isinstance(prediction, list) else [prediction])
+                ],
                 "probability": {label(key): float(value) for key, value in score["probability"].items()},
             }
         },

@@ -41,7 +41,7 @@ class Values:
     told: dict[str, Any] | None
 
 
-class _NotFetched(DependencyError):
+class _NotFetched(DependencyError):  # type: ignore[misc]  # revscoring has no types
     """The features ask for a document that was not fetched."""
 
 
@@ -78,7 +78,9 @@ class Extraction:
             )
         self.needs = Needs(
             # The parent's id alone stands in the revision itself.
-            parent=any(root.startswith("revision.parent.") and root != "revision.parent.id" for root in roots),
+            parent=any(
+                root.startswith("revision.parent.") and root != "revision.parent.id" for root in roots
+            ),
             user=any(root.startswith("revision.user.info.") for root in roots),
             suggestions=any(root.startswith("revision.page.suggestions.") for root in roots),
         )
@@ -115,9 +117,7 @@ class Extraction:
             ) from error
         return Values(features, told)
 
-    def _named(
-        self, extractor: Extractor, rev_id: int, solved: dict[Any, Any]
-    ) -> Iterable[tuple[str, Any]]:
+    def _named(self, extractor: Extractor, rev_id: int, solved: dict[Any, Any]) -> Iterable[tuple[str, Any]]:
         values = extractor.extract(rev_id, self._told, cache=solved)
         return ((str(feature), value) for feature, value in zip(self._told, values, strict=True))
 

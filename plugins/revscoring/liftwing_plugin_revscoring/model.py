@@ -154,6 +154,4 @@ class RevscoringModel(Model):
         source, stream = prediction.query.event, self.settings.eventgate_stream
         if source is None or stream is None:
             return None
-        return revision_score(
-            source, prediction.score, stream=stream, name=self._kind, version=self._version
-        )
+        return revision_score(source, prediction.score, stream=stream, name=self._kind, version=self._version)

@@ -53,9 +53,7 @@ def _find_demo(name: str) -> Path:
     for suffix in (".bin", ".bin.bz2"):
         if (_DEMO / f"{name}{suffix}").is_file():
             return _DEMO / f"{name}{suffix}"
-    raise ModelFileMissing(
-        f"The demo's model is not at {_DEMO}: install liftwing-plugin-revscoring again."
-    )
+    raise ModelFileMissing(f"The demo's model is not at {_DEMO}: install liftwing-plugin-revscoring again.")
 
 
 def _places(config: ModelConfig) -> list[Path]:

@@ -6,7 +6,7 @@ between two machines; and what models of older versions need to score with the o
 
 from __future__ import annotations
 
-import io
+import contextlib
 import pickle
 import pickletools
 import platform
@@ -32,6 +32,7 @@ _ORIGINS = {
 }
 """Where a pickle tells what it was made with: the key that stands before the version, and whose version it is."""
 
+_SKLEARN_WARNING = re.compile(r"Trying to unpickle estimator .* from version (\S+) when")
 _VERSION = re.compile(r"\d+(\.\d+)+\S*")
 
 
@@ -48,16 +49,16 @@ def unpickle(content: bytes, path: Path) -> tuple[Any, str]:
     Raises:
         ConfigurationError: It is no model, or needs what is not installed; the message says what to do.
     """
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(record=True) as warned:
         # scikit-learn warns of another version once for each tree; `_adapt` is the answer to that.
-        warnings.simplefilter("ignore")
+        warnings.simplefilter("always")
         try:
             model = pickle.loads(content)  # noqa: S301 - what revscoring models are; see the README
             _adapt(model)
             _try(model)
         except Exception as error:
             raise _not_loaded(error, content, path) from error
-    return model, _told(_origins(model.info.get("environment", {})))
+    return model, _told(_origins(model, [str(warning.message) for warning in warned]))
 
 
 def _adapt(model: Any) -> None:
@@ -109,26 +110,23 @@ def _installed() -> dict[str, str]:
     }
 
 
-def _origins(environment: Any) -> dict[str, str]:
-    """What revscoring wrote down about where the model was made."""
-    return {
-        name: str(environment[key])
-        for key, name in _ORIGINS.items()
-        if key in environment and environment[key] is not None
-    }
+def _origins(model: Any, warned: list[str]) -> dict[str, str]:
+    """What a model was made with: as revscoring wrote it down, and as scikit-learn warns where it differs."""
+    environment = model.info.get("environment") or {}
+    found = {name: str(environment[key]) for key, name in _ORIGINS.items() if environment.get(key)}
+    differing = next(filter(None, map(_SKLEARN_WARNING.search, warned)), None)
+    return found if differing is None else {"scikit-learn": differing[1], **found}
 
 
 def _scan(content: bytes) -> dict[str, str]:
     """What a pickle says that it was made with, found without running any of it: the text after each key."""
     found: dict[str, str] = {}
     last = ""
-    try:
-        for _, argument, _ in pickletools.genops(io.BytesIO(content)):
+    # It may be anything, and what is wrong with it has been told already.
+    with contextlib.suppress(Exception):
+        for _, argument, _ in pickletools.genops(content):
             if isinstance(argument, str):
-                name = _ORIGINS.get(last)
-                if name is not None and _VERSION.fullmatch(argument):
-                    found.setdefault(name, argument)
+                if last in _ORIGINS and _VERSION.fullmatch(argument):
+                    found.setdefault(_ORIGINS[last], argument)
                 last = argument
-    except Exception:  # noqa: BLE001 - it may be anything, and what it is has been told already
-        return found
-    return found
+    return {name: found[name] for name in _ORIGINS.values() if name in found}

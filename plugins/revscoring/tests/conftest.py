@@ -41,7 +41,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Model files, by what they judge: an edit, an article (its revision alone), topics, an item of Wikidata."""
     folder = tmp_path_factory.mktemp("models")
     edits = [([n * 10, n * 1.5, n % 2 == 0, n * 1000], n > 20) for n in range(40)]
-    edit = GradientBoosting(edit_features(), labels=[True, False], version="0.5.1", n_estimators=5, random_state=0)
+    edit = GradientBoosting(
+        edit_features(), labels=[True, False], version="0.5.1", n_estimators=5, random_state=0
+    )
     edit.train(edits)
     article_features = [wikitext.revision.chars, wikitext.revision.headings]
     article = RandomForest(
@@ -78,6 +80,7 @@ class FakeWiki:
 
     def __init__(self) -> None:
         self.url = ""
+        self.closing: asyncio.Future[None]
         self.revisions: dict[str, dict[str, Any]] = {}
         self.users: dict[str, dict[str, Any]] = {}
         self.answers: dict[str, Any] = {}
@@ -103,7 +106,9 @@ class FakeWiki:
         of = query.get("revids") or query.get("ususers") or query.get("entity") or ""
         self.asked.append(of)
         self.headers.append({key.lower(): value for key, value in request.headers.items()})
-        await asyncio.sleep(self.delays.get(of, 0))
+        if of in self.delays:
+            # Until then, or until the test ends.
+            await asyncio.wait([self.closing], timeout=self.delays[of])
         answer = self.answers.get(of, None)
         if isinstance(answer, int):
             return web.Response(status=answer)
@@ -125,13 +130,14 @@ def wiki() -> Iterator[FakeWiki]:
     """A wiki, listening on a port of 127.0.0.1."""
     fake = FakeWiki()
     loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
 
     async def serve() -> web.AppRunner:
         app = web.Application()
         app.router.add_get("/w/api.php", fake.answer)
-        runner = web.AppRunner(app, shutdown_timeout=0)
+        runner = web.AppRunner(app)
+        fake.closing = loop.create_future()
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
@@ -140,6 +146,7 @@ def wiki() -> Iterator[FakeWiki]:
 
     runner = asyncio.run_coroutine_threadsafe(serve(), loop).result(10)
     yield fake
+    loop.call_soon_threadsafe(fake.closing.set_result, None)
     asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(10)
     loop.call_soon_threadsafe(loop.stop)
     thread.join(10)
@@ -158,7 +165,10 @@ def load(
             settings = {"wiki_url": "http://127.0.0.1:1", "model_path": str(trained["edit"])} | settings
             settings = {key: value for key, value in settings.items() if value is not None}
         config = ModelConfig(
-            name, read_settings(RevscoringSettings, table=settings), demo=demo, downloads=tmp_path / "downloads"
+            name,
+            read_settings(RevscoringSettings, table=settings),
+            demo=demo,
+            downloads=tmp_path / "downloads",
         )
         model = RevscoringModel(config)
         model.load(config)

@@ -115,7 +115,14 @@ def test_an_answer_without_the_revision_is_a_500(ask: Ask, wiki: Any, answer: An
 @pytest.mark.parametrize("of", ["12345", "12344", "Ada"])
 @pytest.mark.parametrize(
     "answer",
-    [503, 404, 301, b"<html>", b"[]", {"error": {"code": "internal_api_error_DBQueryError", "info": "secret"}}],
+    [
+        503,
+        404,
+        301,
+        b"<html>",
+        b"[]",
+        {"error": {"code": "internal_api_error_DBQueryError", "info": "secret"}},
+    ],
     ids=str,
 )
 def test_a_wiki_that_fails_is_a_500_whichever_call_it_fails(
@@ -168,7 +175,9 @@ def test_text_that_is_no_item_is_an_unexpected_content_type(
         ask, {"rev_id": 12345}, name="wikidatawiki-itemquality", model_path=str(trained["item"])
     )
     assert status == 400
-    assert text.startswith("Unexpected content type for rev-id 12345: UnexpectedContentType: Expected content ")
+    assert text.startswith(
+        "Unexpected content type for rev-id 12345: UnexpectedContentType: Expected content "
+    )
     assert "{e}" not in text
 
 
@@ -176,7 +185,9 @@ def test_any_other_failure_of_a_feature_is_told_without_a_traceback(ask: Ask, wi
     wiki.add(6, "text", parent=12344, timestamp="yesterday")
     status, text = told(ask, {"rev_id": 6})
     assert status == 400
-    assert text.startswith("Generic error while extracting features for rev-id 6: ValueError: Failed to process ")
+    assert text.startswith(
+        "Generic error while extracting features for rev-id 6: ValueError: Failed to process "
+    )
     assert "Traceback" not in text
     assert "/" not in text
 
@@ -191,7 +202,9 @@ def test_a_document_that_was_not_fetched_is_an_error_and_not_a_call(load: Load, 
     assert wiki.asked == []
 
 
-def test_a_model_that_fails_is_a_500(ask: Ask, load: Load, wiki: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_fails_is_a_500(
+    ask: Ask, load: Load, wiki: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model = load(wiki_url=wiki.url)
     monkeypatch.setattr(model._model, "score", lambda values: 1 / 0)  # noqa: SLF001
     assert told(ask, {"rev_id": 12345}, model=model) == (

@@ -73,7 +73,8 @@ CHANGE: dict[str, Any] = {
 
 SOURCES = {
     "revision-create 1": CREATE,
-    "revision-create 2": CREATE | {"$schema": "/mediawiki/revision/create/2.0.0", "dt": "2022-07-25T00:00:03Z"},
+    "revision-create 2": CREATE
+    | {"$schema": "/mediawiki/revision/create/2.0.0", "dt": "2022-07-25T00:00:03Z"},
     "page-change 1": CHANGE,
 }
 
@@ -137,7 +138,12 @@ def test_an_event_has_no_field_that_its_schema_does_not_know(source: dict[str, A
 
 @pytest.mark.parametrize(
     ("prediction", "told"),
-    [(True, ["true"]), (False, ["false"]), ("FA", ["FA"]), (["STEM.STEM*", "Culture"], ["STEM.STEM*", "Culture"])],
+    [
+        (True, ["true"]),
+        (False, ["false"]),
+        ("FA", ["FA"]),
+        (["STEM.STEM*", "Culture"], ["STEM.STEM*", "Culture"]),
+    ],
 )
 def test_a_prediction_is_an_array_of_texts(prediction: Any, told: list[str]) -> None:
     event = event_of(CREATE, prediction=prediction, probability={True: 1, False: 0})
@@ -149,9 +155,13 @@ def test_a_prediction_is_an_array_of_texts(prediction: Any, told: list[str]) -> 
 
 @pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
 def test_what_the_source_leaves_out_is_left_out(source: dict[str, Any]) -> None:
-    bare = {name: value for name, value in source.items() if name not in ("performer", "meta", "rev_parent_id")}
+    bare = {
+        name: value for name, value in source.items() if name not in ("performer", "meta", "rev_parent_id")
+    }
     if "revision" in bare:
-        bare["revision"] = {name: value for name, value in bare["revision"].items() if name != "rev_parent_id"}
+        bare["revision"] = {
+            name: value for name, value in bare["revision"].items() if name != "rev_parent_id"
+        }
     event = event_of(bare)
     assert "performer" not in event
     assert "rev_parent_id" not in event

@@ -28,9 +28,7 @@ def test_a_score_has_the_form_of_ores(ask: Ask) -> None:
     assert answer == {
         "enwiki": {
             "models": {"goodfaith": {"version": "0.5.1"}},
-            "scores": {
-                "12345": {"goodfaith": {"score": {"prediction": False, "probability": probability}}}
-            },
+            "scores": {"12345": {"goodfaith": {"score": {"prediction": False, "probability": probability}}}},
         }
     }
     assert set(probability) == {"true", "false"}
@@ -79,7 +77,7 @@ def test_without_extended_output_the_features_are_not_told(ask: Ask, no: Any) ->
 
 
 def test_extended_output_computes_each_feature_once(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
-    from revscoring.features import wikitext  # noqa: PLC0415
+    from revscoring.features import wikitext
 
     model = load()
     [feature] = (each for each in model._model.features if str(each) == str(wikitext.revision.chars))  # noqa: SLF001
@@ -97,14 +95,20 @@ def documents() -> Documents:
     slot = {"contentmodel": "wikitext", "*": "text"}
     revision = {"revid": 5, "parentid": 0, "user": "192.0.2.1", "userid": 0, "slots": {"main": slot}}
     revision |= {"timestamp": "2020-01-01T00:00:00Z", "size": 4, "comment": ""}
-    return Documents({"query": {"pages": {"1": {"pageid": 1, "ns": 0, "title": "T", "revisions": [revision]}}}})
+    return Documents(
+        {"query": {"pages": {"1": {"pageid": 1, "ns": 0, "title": "T", "revisions": [revision]}}}}
+    )
+
+
+def copied(value: Any) -> Any:
+    return pickle.loads(pickle.dumps(value))  # noqa: S301 - it was made a moment ago
 
 
 def test_what_goes_between_the_hooks_can_cross_processes(load: Load) -> None:
     model = load()
-    fetched = pickle.loads(pickle.dumps(Fetched(Query(5, True, {"$schema": "x"}), documents())))
-    features = pickle.loads(pickle.dumps(model.preprocess(fetched)))
-    scored = pickle.loads(pickle.dumps(model.predict(features)))
+    fetched = copied(Fetched(Query(5, True, {"$schema": "x"}), documents()))
+    features = copied(model.preprocess(fetched))
+    scored = copied(model.predict(features))
     assert isinstance(features, Features)
     assert isinstance(scored, Scored)
     assert scored.query == Query(5, True, {"$schema": "x"})
