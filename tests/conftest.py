@@ -1,4 +1,4 @@
-"""For all tests: the zoo is installed, and the real MediaWiki's fixtures are at hand."""
+"""For all tests: the zoo is installed, and a real MediaWiki and a stand-in for EventGate are at hand."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from eventgate.fixtures import eventgate
 from liftwing_host.pytest_plugin import LiveHost
 from mediawiki.fixtures import flaky_mediawiki, mediawiki, mediawiki_cache, nowhere
 
-__all__ = ["flaky_mediawiki", "mediawiki", "mediawiki_cache", "nowhere"]
+__all__ = ["eventgate", "flaky_mediawiki", "mediawiki", "mediawiki_cache", "nowhere"]
 
 # torch is a gigabyte: continuous integration installs it, and whoever wants to.
 collect_ignore = (
