@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import signal
 import subprocess
@@ -80,6 +81,7 @@ def test_a_client_has_its_answer_only_when_its_event_is_on_disk(
         finally:
             host.process.send_signal(signal.SIGCONT)
     eventgate.answer_all()
+    host.wait_for(lambda: len(eventgate.accepted) == 20, "all events")
 
 
 def test_a_second_host_on_the_same_file_is_refused(liftwing: Any, tmp_path: Path, eventgate: StandIn) -> None:
@@ -107,11 +109,11 @@ def test_a_place_that_cannot_be_written_is_an_error_at_the_start(
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of one megabyte. Whoever may not mount one has no full disk to try."""
+    """A disk of eight megabytes. Whoever may not mount one has no full disk to try."""
     folder = tmp_path / "disk"
     folder.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)], check=False, capture_output=True
+        ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(folder)], check=False, capture_output=True
     )
     if mounted.returncode != 0:
         pytest.skip("only root may mount a small disk")
@@ -128,7 +130,7 @@ def test_a_full_disk_costs_events_and_no_scores_and_what_was_kept_is_sent(
     told = fill(host)
     lost = int(metric(host, "liftwing_events_lost_total", stream="a"))
     assert "is lost: it cannot be kept: " in host.log
-    assert shutil.disk_usage(small_disk).free < 200_000
+    assert shutil.disk_usage(small_disk).free < 500_000
     eventgate.status = lambda _: None
     kept = len(told) - lost
     host.wait_for(lambda: len(eventgate.ids()) == kept, "what was kept")
@@ -140,10 +142,33 @@ def test_a_full_disk_costs_events_and_no_scores_and_what_was_kept_is_sent(
     assert metric(host, "liftwing_events_lost_total", stream="a") == lost
 
 
+def test_a_full_disk_at_the_start_keeps_no_host_from_serving(
+    liftwing: Any, tmp_path: Path, eventgate: StandIn, small_disk: Path
+) -> None:
+    path = small_disk / "events.sqlite"
+    host = hosts(liftwing, tmp_path, eventgate, LIFTWING_EVENTS=str(path))
+    eventgate.status = lambda _: 503
+    tell(host, *with_ids(3))
+    host.process.kill()
+    host.process.wait()
+    with (small_disk / "other").open("wb", buffering=0) as other, contextlib.suppress(OSError):
+        while other.write(b"x" * 4096):
+            pass
+    eventgate.status = lambda _: None
+    again = hosts(liftwing, tmp_path, eventgate, LIFTWING_EVENTS=str(path))
+    again.wait_for(lambda: len(eventgate.ids()) == 3, "what was kept")
+    tell(again, event(page_title="T" * 5_000_000))
+    assert "is lost: it cannot be kept: " in again.log
+    (small_disk / "other").unlink()
+    later = with_ids(1)
+    tell(again, *later)
+    again.wait_for(lambda: eventgate.ids()[-1:] == ids(later), "what comes once there is room again")
+
+
 def fill(host: LiveHost) -> list[Any]:
     """Tell events until three have been lost; each client gets its score."""
     told = []
     while metric(host, "liftwing_events_lost_total", stream="a") < 3:
         told += with_ids(1)
-        tell(host, told[-1] | {"page_title": "T" * 20_000})
+        tell(host, told[-1] | {"page_title": "T" * 100_000})
     return told

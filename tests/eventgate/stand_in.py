@@ -61,7 +61,7 @@ class StandIn:
         self.fails: Callable[[Any], bool] = lambda _: False
         self._holds: Callable[[Post], bool] = lambda _: False
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._port = 0
 
     @property
@@ -83,7 +83,7 @@ class StandIn:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.answer_all()
-        self._run(self._runner.cleanup())
+        self._run(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -116,6 +116,14 @@ class StandIn:
         await self._runner.setup()
         await self._listen()
         self._port = self._runner.addresses[0][1]
+
+    async def _end(self) -> None:
+        if self._site in self._runner.sites:
+            await self._site.stop()
+        # A connection that has just been accepted is known to the server some turns of the loop later.
+        for _ in range(10):
+            await asyncio.sleep(0)
+        await self._runner.cleanup()
 
     async def _listen(self) -> None:
         self._site = web.TCPSite(self._runner, "127.0.0.1", self._port, reuse_address=True)

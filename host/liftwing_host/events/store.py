@@ -9,28 +9,47 @@ import asyncio
 import contextlib
 import fcntl
 import functools
+import logging
 import os
 import queue
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from ..errors import ConfigurationError
 from . import tables
 from .kept import Kept
+from .reserve import Reserve
 from .tables import Settlement
 
 __all__ = ["Store"]
 
-_MOST_TOGETHER = 1000
+log = logging.getLogger("liftwing_host.events")
+
+_MOST_TOGETHER = 64
 _LOOKED_AT_EVERY = 1.0
 """Seconds between looks at whether a command has changed the file."""
 
 T = TypeVar("T")
-_Order = tuple[Callable[[sqlite3.Connection], Any], "asyncio.Future[Any]"]
+
+
+@dataclass(frozen=True)
+class _Order:
+    """Something to be done in the thread.
+
+    Attributes:
+        work: Does it.
+        done: Is told what came of it.
+        frees: Whether it makes room, and so may have the reserve.
+    """
+
+    work: Callable[[sqlite3.Connection], Any]
+    done: asyncio.Future[Any]
+    frees: bool = False
 
 
 class Store:
@@ -72,7 +91,12 @@ class Store:
         Raises:
             sqlite3.Error: They are not.
         """
-        await self._order(functools.partial(tables.add, events=events))
+
+        def work(connection: sqlite3.Connection) -> None:
+            self._reserve.check()
+            tables.add(connection, events)
+
+        await self._order(work)
 
     async def first(self, stream: str, most: int, most_bytes: int) -> list[Kept]:
         """See `tables.first`."""
@@ -82,15 +106,15 @@ class Store:
 
     async def settle(self, settlement: Settlement) -> None:
         """See `tables.settle`; it raises as `add`."""
-        await self._order(functools.partial(tables.settle, settlement=settlement))
+        await self._order(functools.partial(tables.settle, settlement=settlement), frees=True)
 
     async def count(self) -> tuple[dict[str, int], int]:
         """See `tables.count`."""
         return await self._order(tables.count)
 
-    async def _order(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    async def _order(self, work: Callable[[sqlite3.Connection], T], *, frees: bool = False) -> T:
         done: asyncio.Future[T] = self._loop.create_future()
-        self._orders.put((work, done))
+        self._orders.put(_Order(work, done, frees))
         return await done
 
     # In the thread
@@ -99,9 +123,8 @@ class Store:
         with contextlib.ExitStack() as stack:
             try:
                 stack.callback(os.close, _lock(self._path))
-                connection = stack.enter_context(
-                    contextlib.closing(tables.open_tables(self._path, make=True))
-                )
+                self._reserve = Reserve(self._path)
+                connection = stack.enter_context(contextlib.closing(self._connect()))
             except Exception as error:  # noqa: BLE001 - whatever it is, the host ends with it
                 self._tell([(self._opened, None, error)])
                 return
@@ -109,12 +132,28 @@ class Store:
             self._serve(connection)
         self._tell([(self._ended, None, None)])
 
+    def _connect(self) -> sqlite3.Connection:
+        try:
+            connection = tables.open_tables(self._path, make=True)
+        except ConfigurationError:
+            # The last host may have ended on a disk that was full.
+            if not self._reserve.give_up():
+                raise
+            connection = tables.open_tables(self._path, make=True)
+        if not self._reserve.held:
+            # Models are served all the same, and what waits may be sent.
+            log.error("the disk is full: no event can be kept in %s", self._path)
+        return connection
+
     def _serve(self, connection: sqlite3.Connection) -> None:
         version, looked = _version(connection), time.monotonic()
         orders: list[_Order] | None = []
         while orders is not None:
             if orders:
-                self._tell(_carry_out(connection, orders))
+                if not self._reserve.held:
+                    tables.shrink(connection)
+                    self._reserve.hold()
+                self._tell(self._carry_out(connection, orders))
             if time.monotonic() - looked > _LOOKED_AT_EVERY:
                 before, version, looked = version, _version(connection), time.monotonic()
                 if version != before:
@@ -137,6 +176,21 @@ class Store:
             self._orders.put(None)
         return orders
 
+    def _carry_out(self, connection: sqlite3.Connection, orders: list[_Order]) -> list[_Result]:
+        """All in one transaction; or each in its own where that fails, so that one costs no other its event."""
+        try:
+            values = _transact(connection, orders)
+        except Exception as error:  # noqa: BLE001 - it is raised where the order came from
+            tables.write_back(connection)
+            if len(orders) > 1:
+                return [result for order in orders for result in self._carry_out(connection, [order])]
+            (order,) = orders
+            if isinstance(error, sqlite3.OperationalError) and order.frees and self._reserve.give_up():
+                tables.write_back(connection)
+                return self._carry_out(connection, orders)
+            return [(order.done, None, error)]
+        return [(order.done, value, None) for order, value in zip(orders, values, strict=True)]
+
     def _tell(self, results: list[_Result]) -> None:
         self._loop.call_soon_threadsafe(_tell, results)
 
@@ -154,24 +208,10 @@ def _tell(results: list[_Result]) -> None:
             future.set_exception(error)
 
 
-def _carry_out(connection: sqlite3.Connection, orders: list[_Order]) -> list[_Result]:
-    """All in one transaction; or each in its own where that does not work, so that one costs no other its event."""
-    try:
-        values = _transact(connection, [work for work, _ in orders])
-    except Exception as error:  # noqa: BLE001 - it is raised where the order came from
-        # What the log holds is written back and the log cut, which may be what a full disk lacks.
-        with contextlib.suppress(sqlite3.Error):
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        if len(orders) == 1:
-            return [(orders[0][1], None, error)]
-        return [result for order in orders for result in _carry_out(connection, [order])]
-    return [(future, value, None) for (_, future), value in zip(orders, values, strict=True)]
-
-
-def _transact(connection: sqlite3.Connection, works: list[Callable[[sqlite3.Connection], Any]]) -> list[Any]:
+def _transact(connection: sqlite3.Connection, orders: list[_Order]) -> list[Any]:
     connection.execute("BEGIN IMMEDIATE")
     try:
-        values = [work(connection) for work in works]
+        values = [order.work(connection) for order in orders]
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:

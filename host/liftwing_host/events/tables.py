@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,10 +26,14 @@ __all__ = [
     "open_tables",
     "retry",
     "settle",
+    "shrink",
     "streams",
+    "write_back",
 ]
 
 VERSION = 1
+LOG_PAGES = 256
+"""Pages of 4 KiB to which SQLite's log grows before it is written back."""
 
 _SCHEMA = """
 CREATE TABLE waiting (
@@ -108,10 +112,13 @@ def open_tables(path: Path, *, make: bool) -> sqlite3.Connection:
 
 
 def _set_up(connection: sqlite3.Connection, path: Path) -> None:
+    # So that the file can be made smaller; it must be said before there is anything in it.
+    connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
     connection.execute("PRAGMA journal_mode=WAL")
     # FULL: a commit has reached the disk when it returns. With NORMAL it would survive the host's death, but not that
     # of the machine, and a client would have been told that its event is safe. One commit serves all that came meanwhile.
     connection.execute("PRAGMA synchronous=FULL")
+    connection.execute(f"PRAGMA wal_autocheckpoint={LOG_PAGES}")
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version == 0:
         connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version={VERSION}; COMMIT;")
@@ -120,6 +127,19 @@ def _set_up(connection: sqlite3.Connection, path: Path) -> None:
             f"{path} was written by another version of liftwing-host (its format is {version}, here it is {VERSION}). "
             "Set LIFTWING_EVENTS to another file."
         )
+
+
+def write_back(connection: sqlite3.Connection) -> None:
+    """Write back what SQLite's log holds, and cut it: that may be the room that is missing."""
+    with suppress(sqlite3.Error):
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+def shrink(connection: sqlite3.Connection) -> None:
+    """Give the disk back what held events that are gone."""
+    with suppress(sqlite3.Error):
+        connection.execute("PRAGMA incremental_vacuum").fetchall()
+    write_back(connection)
 
 
 def add(connection: sqlite3.Connection, events: Iterable[Kept]) -> None:
