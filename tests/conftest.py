@@ -1,4 +1,4 @@
-"""For all tests: the zoo is installed, and the fixtures of the real MediaWiki and of English are at hand."""
+"""For all tests: the zoo is installed, and the fixtures of the real MediaWiki, of English and of EventGate."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from english import nltk_data
+from eventgate.fixtures import eventgate
 from liftwing_host.pytest_plugin import LiveHost
 from mediawiki.fixtures import flaky_mediawiki, mediawiki, mediawiki_cache, nowhere
 
-__all__ = ["flaky_mediawiki", "mediawiki", "mediawiki_cache", "nltk_data", "nowhere"]
+__all__ = ["eventgate", "flaky_mediawiki", "mediawiki", "mediawiki_cache", "nltk_data", "nowhere"]
 
 # torch is a gigabyte, and revscoring wants Python 3.11: continuous integration has them, and whoever wants to.
 NEEDED = {

@@ -1,4 +1,4 @@
-"""The contract between the host and its extensions: routes of their own, and what becomes of events.
+"""The contract between the host and its extensions: routes, commands and metrics of their own, and what becomes of events.
 
 An extension is a module or an object in the entry point group ``liftwing_host``. Its hooks are functions named
 ``liftwing_…`` and marked with `liftwing_host.hookimpl`. Unlike a model plugin it is imported by, and runs in, the
@@ -140,6 +140,14 @@ def liftwing_accept(events: Sequence[Event]) -> Awaitable[None]:  # type: ignore
         liftwing_host.LiftwingError: The client shall know that the event could not be sent; it gets the message and
             the status, and the response as `response` beside it. Anything else is logged, and the client gets its
             response as if nothing had happened.
+    """
+
+
+@hookspec
+def liftwing_metrics() -> Awaitable[Sequence[Any]]:  # type: ignore[empty-body]
+    """Metric families of prometheus_client, which ``GET /metrics`` shows beside the host's own.
+
+    Asked at each scrape: import prometheus_client in the hook, not with the module.
     """
 
 

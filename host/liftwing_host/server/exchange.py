@@ -148,11 +148,16 @@ class Exchange:
         self._size = 0
         self._finished = False
         self._on_leave: Callable[[], None] | None = None
+        self._on_answer: Callable[[int], None] | None = None
         traffic.begin()
 
     def on_client_left(self, callback: Callable[[], None]) -> None:
         """Be told if the client closes its connection before it is answered."""
         self._on_leave = callback
+
+    def on_answered(self, callback: Callable[[int], None]) -> None:
+        """Be told the status of the answer."""
+        self._on_answer = callback
 
     def body_bytes(self) -> bytes:
         """A copy of the body, wherever it lies."""
@@ -236,6 +241,8 @@ class Exchange:
             headers.append(("Content-Type", response.content_type))
         headers.extend(response.headers.items())
         self._stream.answer(response.status, headers, response.body, last=self._traffic.closing)
+        if self._on_answer is not None:
+            self._on_answer(response.status)
 
     def _finish(self) -> None:
         if not self._finished:

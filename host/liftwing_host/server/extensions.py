@@ -78,6 +78,17 @@ class Extensions:
         """Their URLs."""
         return [route for routes in self._manager.hook.liftwing_routes(host=view) for route in routes]
 
+    async def metrics(self) -> list[Any]:
+        """Their metric families. What one raises is logged, and the others are shown."""
+        families: list[Any] = []
+        for found in self._manager.hook.liftwing_metrics.get_hookimpls():
+            try:
+                tell: Any = found.function
+                families += await tell()
+            except Exception:
+                log.exception("the extension %s failed to tell its metrics", found.plugin_name)
+        return families
+
     def commands(self) -> list[Any]:
         """Their commands."""
         return [command for commands in self._manager.hook.liftwing_commands() for command in commands]

@@ -11,6 +11,7 @@ from ..extension import Event
 from .pool import Pool
 from .served_model import ServedModel
 from .settings import HostSettings
+from .tally import Tally
 
 __all__ = ["EventTakers", "Host", "Traffic"]
 
@@ -76,6 +77,7 @@ class Host:
         models: By name, in the order in which the operator named them.
         settings: What holds for all of them.
         traffic: The requests that are under way.
+        tally: The requests that were answered.
         bodies: Where large bodies are read to.
         events: Where events go that follow from predictions; None where nobody takes any.
         draining: Whether it has been told to end; then nothing is ready any more.
@@ -90,6 +92,7 @@ class Host:
         self.settings = settings
         self.bodies = bodies
         self.traffic = Traffic()
+        self.tally = Tally(self.models)
         self.events: EventTakers | None = None
         self.draining = False
 

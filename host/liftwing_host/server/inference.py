@@ -32,10 +32,13 @@ class Inference:
 
     def __init__(self, host: Host) -> None:
         self._host = host
+        self._tally = host.tally
 
     def predict(self, exchange: Exchange) -> None:
         """See `begin`."""
-        begin(self._host, exchange.path_arguments["name"], exchange)
+        name = exchange.path_arguments["name"]
+        exchange.on_answered(self._tally.begun(name))
+        begin(self._host, name, exchange)
 
     def explain(self, exchange: Exchange) -> Response:
         """No model here explains: KServe's answer to that."""

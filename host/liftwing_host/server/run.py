@@ -19,6 +19,7 @@ from .extensions import Extensions, View
 from .host import EventTakers, Host
 from .listening import bind, let_in, look_at_all
 from .llhttp import LlhttpServer
+from .metrics import metrics_route
 from .pool import Pool
 from .processes import first_of
 from .reload import Reloader, watch_files
@@ -57,7 +58,8 @@ async def serve(settings: Settings, catalogue: Catalogue, reporter: Reporter, re
     if extensions.takes_events:
         host.events = EventTakers(extensions.accept)
     await extensions.start(view)
-    server = _SERVERS[settings.host.http](Application(host, extensions.routes(view)))
+    routes = [metrics_route(host.tally, extensions), *extensions.routes(view)]
+    server = _SERVERS[settings.host.http](Application(host, routes))
     await server.listen(sockets)
     signals = _Signals(Reloader(host, lambda: _assemble_again(host, *read_again(), bodies)))
     try:
