@@ -152,3 +152,5 @@ async def _together(*questions: Awaitable[Any]) -> list[Any]:
     finally:
         for each in asked:
             each.cancel()
+        # A call that is given up has closed its connection when this returns.
+        await asyncio.wait(asked)

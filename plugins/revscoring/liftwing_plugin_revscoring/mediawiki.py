@@ -64,6 +64,8 @@ class MediaWiki:
         if self._session is not None:
             await self._session.close()
             self._session = None
+            # aiohttp's connections are closed one turn of the loop later, those of calls that were given up, too.
+            await asyncio.sleep(0.01)
 
     async def ask(
         self, parameters: Mapping[str, str], request: Request, *, may_fail: bool = False
