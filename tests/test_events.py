@@ -165,7 +165,7 @@ def test_the_end_of_the_host_sends_what_waits(liftwing: Any, tmp_path: Path, eve
     eventgate.status = lambda _: 503
     told = with_ids(300)
     tell(host, *told)
-    host.wait_for(lambda: len(eventgate.posts) >= 4, "a long pause")
+    host.wait_for(lambda: len(eventgate.posts) >= 5, "a long pause")
     eventgate.status = lambda _: None
     assert host.stop() == 0
     assert eventgate.ids() == ids(told)
