@@ -93,6 +93,11 @@ def test_a_clash_harms_no_other_model() -> None:
             "enwiki-goodfaif",
             "No installed plugin brings a model named 'enwiki-goodfaif'. Did you mean WIKI-goodfaith?",
         ),
+        (
+            "frwiki-damagin",
+            "No installed plugin brings a model named 'frwiki-damagin'. frwiki-damaging is in a plugin "
+            "that is not installed: pip install liftwing-plugin-revscoring.",
+        ),
     ],
 )
 def test_a_wrong_name_is_answered_with_names_and_what_to_install(asked: str, told: str) -> None:

@@ -24,6 +24,21 @@ FAMILIES = "liftwing_host.families"
 _PUBLISHED = {"outlink-topic-model": "liftwing-plugin-outlink"}
 """Where models that people know by name come from, for the message that their plugin is missing."""
 
+_PUBLISHED_FAMILIES = dict.fromkeys(
+    (
+        "articlequality",
+        "articletopic",
+        "damaging",
+        "draftquality",
+        "drafttopic",
+        "goodfaith",
+        "itemquality",
+        "itemtopic",
+        "reverted",
+    ),
+    "liftwing-plugin-revscoring",
+)
+
 
 @dataclass(frozen=True)
 class Offer:
@@ -91,9 +106,14 @@ class Catalogue:
         near = difflib.get_close_matches(model, [offer.pattern for offer in self.offers], n=3, cutoff=0.5)
         if near:
             text += f" Did you mean {' or '.join(near)}?"
-        known = difflib.get_close_matches(model, _PUBLISHED, n=1, cutoff=0.7)
-        if known and known[0] not in near:
-            text += f" {known[0]} is in a plugin that is not installed: pip install {_PUBLISHED[known[0]]}."
+        wiki, _, _ = model.rpartition("-")
+        families = {f"{wiki}-{name}": brought_by for name, brought_by in _PUBLISHED_FAMILIES.items() if wiki}
+        published = {**_PUBLISHED, **families}
+        for offer in self.offers:
+            published.pop(offer.pattern.replace("WIKI", wiki), None)
+        known = difflib.get_close_matches(model, published, n=1, cutoff=0.7)
+        if known:
+            text += f" {known[0]} is in a plugin that is not installed: pip install {published[known[0]]}."
         elif not near:
             text += " If its plugin is not installed yet: pip install liftwing-plugin-NAME."
         return text + " `liftwing-host models` lists what can be served here."
