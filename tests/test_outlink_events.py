@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import importlib
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,13 +12,13 @@ from typing import Any
 import pytest
 
 from distributions import install, path_with
+from eventgate.validation import judge
 from liftwing_host.pytest_plugin import LiveHost
 
 MODEL = "outlink-topic-model"
 STREAM = "mediawiki.page_outlink_topic_prediction_change.v1"
 ROOT = Path(__file__).parent.parent
 CHANGE = json.loads((ROOT / "plugins/outlink/tests/page_change.json").read_text(encoding="utf-8"))
-SCHEMA = ROOT / "tests/eventgate/schemas/mediawiki/page/prediction_classification_change/1.3.0.json"
 TAKER = """
 import json
 from pathlib import Path
@@ -64,8 +63,7 @@ def test_a_changed_page_is_answered_and_its_event_is_one_that_eventgate_takes(
     assert classified["predictions"] == [result["topic"] for result in answer["results"]]
     assert all(0 <= probability <= 1 for probability in classified["probabilities"].values())
     assert "new_upstream_field" not in json.dumps(body)
-    if SCHEMA.exists():
-        assert importlib.import_module("eventgate.validation").judge(body) == ("success", {})
+    assert judge(body) == ("success", {})
 
 
 def test_an_event_of_another_project_is_a_400_and_none_follows(host: LiveHost, site: Path) -> None:
