@@ -220,15 +220,14 @@ def finish_leg(leg: Leg, model: LoadedModel, request: Request, before: Any, valu
             answer["events"] = _events({name: given[name] for name in hook.arguments}, hook)
         except Exception:
             log.exception("request %s: event of model %s failed", request.id, model.name)
-            answer["events_failed"] = True
     return answer, body
 
 
 def _events(arguments: dict[str, Any], hook: Hook) -> list[Any]:
     told = run_plain(hook, arguments)
     events = told if isinstance(told, list) else [] if told is None else [told]
-    # As the host will read them: what JSON has no form for is found here, and not where the score would be lost.
-    return [orjson.loads(v1.encode_event(event)) for event in events]
+    # What JSON has no form for is found here, and not where the response would be lost with it.
+    return [orjson.Fragment(v1.encode_event(event)) for event in events]
 
 
 def run_plain(hook: Hook, arguments: dict[str, Any]) -> Any:
