@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from english import nltk_data
+from english import english
 from eventgate.fixtures import eventgate
 from liftwing_host.pytest_plugin import LiveHost
 from mediawiki.fixtures import flaky_mediawiki, mediawiki, mediawiki_cache, nowhere
 
-__all__ = ["eventgate", "flaky_mediawiki", "mediawiki", "mediawiki_cache", "nltk_data", "nowhere"]
+__all__ = ["english", "eventgate", "flaky_mediawiki", "mediawiki", "mediawiki_cache", "nowhere"]
 
 # torch is a gigabyte, and revscoring wants Python 3.11: continuous integration has them, and whoever wants to.
 NEEDED = {

@@ -40,6 +40,8 @@ QUESTIONS = {
 
 Serve = Callable[..., LiveHost]
 
+pytestmark = pytest.mark.usefixtures("english")
+
 
 @dataclass(frozen=True)
 class Judged:
@@ -51,7 +53,6 @@ class Judged:
         long: Revisions of 70,000 characters, about which nobody was asked.
         model: The file of the model that was asked.
         expected: For each revision its `score`, the `features` that went into it, and those of the demo's model.
-        environ: What the model's host needs in its environment.
     """
 
     wiki: Wiki
@@ -59,11 +60,10 @@ class Judged:
     long: list[int]
     model: Path
     expected: dict[int, dict[str, Any]]
-    environ: dict[str, str]
 
 
 @pytest.fixture(scope="module")
-def judged(mediawiki: Wiki, nltk_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Judged:
+def judged(mediawiki: Wiki, tmp_path_factory: pytest.TempPathFactory) -> Judged:
     """Eight pages with their histories, a model trained on them, and what it says of each revision."""
     edits, long = histories(), long_history()
     ids = mediawiki.write_edits("en", PEOPLE, edits + long)
@@ -71,11 +71,10 @@ def judged(mediawiki: Wiki, nltk_data: Path, tmp_path_factory: pytest.TempPathFa
     # Where every label is right, one score is like the other; a seventh of them are wrong.
     labels = {rev_id: edit.good ^ (rev_id % 7 == 0) for rev_id, edit in of_id.items()}
     folder = tmp_path_factory.mktemp("goodfaith")
-    environ = {"NLTK_DATA": str(nltk_data)}
     done = subprocess.run(
         [sys.executable, "-W", "ignore", ORACLE, mediawiki.url, folder],
         input=json.dumps(labels),
-        env={**environ, "PATH": "/usr/bin:/bin"},
+        env={"PATH": "/usr/bin:/bin"},
         capture_output=True,
         text=True,
         check=False,
@@ -84,7 +83,7 @@ def judged(mediawiki: Wiki, nltk_data: Path, tmp_path_factory: pytest.TempPathFa
     expected = {
         int(rev_id): each for rev_id, each in json.loads((folder / "expected.json").read_text()).items()
     }
-    return Judged(mediawiki, of_id, ids[len(edits) :], folder / "model.bin", expected, environ)
+    return Judged(mediawiki, of_id, ids[len(edits) :], folder / "model.bin", expected)
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +92,6 @@ def goodfaith(judged: Judged) -> Iterator[LiveHost]:
     host = LiveHost(
         [MODEL, "echo"],
         settings={"wiki_url": judged.wiki.url, "model_path": str(judged.model)},
-        environ=judged.environ,
     )
     yield host
     host.stop()
@@ -213,7 +211,6 @@ def test_a_revision_takes_a_call_and_one_each_for_its_parent_and_its_account(
     host = liftwing(
         MODEL,
         settings={"wiki_url": flaky_mediawiki.url, "model_path": str(judged.model)},
-        environ=judged.environ,
     )
     for number, (rev_id, edit) in enumerate(itertools.islice(judged.edits.items(), 6)):
         before = len(flaky_mediawiki.asked)
