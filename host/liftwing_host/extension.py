@@ -30,7 +30,7 @@ class Reply:
     """
 
     status: int
-    body: bytes = b""
+    body: bytes | bytearray = b""
     content_type: str | None = "application/json"
     headers: Mapping[str, str] = field(default_factory=dict)
 

@@ -9,8 +9,8 @@ from tornado.httputil import HTTPServerRequest
 from tornado.routing import PathMatches
 
 from ..errors import LiftwingError, ModelNotFound
-from ..extension import Route
-from .exchange import Exchange, Handler, Headers, Response, Stream, error_response
+from ..extension import Reply, Route
+from .exchange import Exchange, Handler, Headers, Stream, error_response
 from .extensions import handler_of
 from .health import Health
 from .host import Host
@@ -88,19 +88,19 @@ class Application:
         return {"any": _not_found}, {}
 
 
-def _no_such_model(exchange: Exchange) -> Response:
+def _no_such_model(exchange: Exchange) -> Reply:
     raise ModelNotFound("{name}:{verb}".format(**exchange.path_arguments))
 
 
-def _not_found(exchange: Exchange) -> Response:  # noqa: ARG001 - every handler gets it
+def _not_found(exchange: Exchange) -> Reply:  # noqa: ARG001 - every handler gets it
     return error_response(LiftwingError("Not Found", status=404))
 
 
 def _method_not_allowed(handlers: dict[str, Handler]) -> Handler:
     allowed = ", ".join(method for method, handler in handlers.items() if handler is not _no_such_model)
 
-    def answer(exchange: Exchange) -> Response:  # noqa: ARG001
+    def answer(exchange: Exchange) -> Reply:  # noqa: ARG001
         error = error_response(LiftwingError("Method Not Allowed", status=405))
-        return Response(error.status, error.body, headers={"Allow": allowed})
+        return Reply(error.status, error.body, headers={"Allow": allowed})
 
     return answer

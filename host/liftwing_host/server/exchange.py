@@ -10,7 +10,6 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from email.utils import formatdate
 from typing import Protocol, TypeVar
 
@@ -18,6 +17,7 @@ import orjson
 
 from ..body_arena import Body, Place
 from ..errors import LiftwingError, Overloaded, PayloadTooLarge
+from ..extension import Reply
 from .host import Traffic
 
 __all__ = [
@@ -26,7 +26,6 @@ __all__ = [
     "Exchange",
     "Handler",
     "Headers",
-    "Response",
     "Stream",
     "attempt",
     "error_response",
@@ -61,7 +60,7 @@ class Conversation(Protocol):
     def on_client_left(self, callback: Callable[[], None]) -> None:
         """Be told if nobody waits for the response any more."""
 
-    def attempt(self, step: Callable[[Given], Response | None], given: Given) -> None:
+    def attempt(self, step: Callable[[Given], Reply | None], given: Given) -> None:
         """Take a step towards the response, and send what comes of it: a response, or the error that it raises."""
 
 
@@ -77,36 +76,19 @@ class Stream(Protocol):
         """Go on to the next request, or end the connection where the request has not arrived as a whole."""
 
 
-@dataclass(frozen=True)
-class Response:
-    """What is sent back.
-
-    Attributes:
-        status: The HTTP status.
-        body: The body.
-        content_type: Its type; None sends no such header.
-        headers: Further headers.
-    """
-
-    status: int
-    body: bytes | bytearray = b""
-    content_type: str | None = JSON
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
-Handler = Callable[["Exchange"], Response | None]
+Handler = Callable[["Exchange"], Reply | None]
 """Gives the response, or None if it will call `Exchange.respond` later. What it raises becomes the response."""
 
 
-def json_response(status: int, value: object) -> Response:
+def json_response(status: int, value: object) -> Reply:
     """A response that the host itself makes."""
-    return Response(status, orjson.dumps(value))
+    return Reply(status, orjson.dumps(value))
 
 
-def error_response(error: LiftwingError) -> Response:
+def error_response(error: LiftwingError) -> Reply:
     """The one envelope of every error."""
     headers = {"Retry-After": str(error.retry_after)} if isinstance(error, Overloaded) else {}
-    return Response(error.http_status, orjson.dumps({"error": error.message}), headers=headers)
+    return Reply(error.http_status, orjson.dumps({"error": error.message}), headers=headers)
 
 
 class Exchange:
@@ -222,19 +204,19 @@ class Exchange:
 
     # Answering
 
-    def attempt(self, step: Callable[[Given], Response | None], given: Given) -> None:
+    def attempt(self, step: Callable[[Given], Reply | None], given: Given) -> None:
         """Take a step towards the response, and send what comes of it."""
         response = attempt(step, given, self.id)
         if response is not None:
             self.respond(response)
 
-    def respond(self, response: Response) -> None:
+    def respond(self, response: Reply) -> None:
         """Send the response, if there is still somebody to have it."""
         if not self.answered:
             self._answer(response)
         self._finish()
 
-    def _answer(self, response: Response) -> None:
+    def _answer(self, response: Reply) -> None:
         self.answered = True
         headers = [("Content-Length", str(len(response.body))), ("Date", _date()), ("X-Request-Id", self.id)]
         if response.content_type is not None:
@@ -259,11 +241,10 @@ class Exchange:
 _random = bytearray()
 
 
-def attempt(step: Callable[[Given], Response | None], given: Given, request: str) -> Response | None:
+def attempt(step: Callable[[Given], Reply | None], given: Given, request: str) -> Reply | None:
     """Take a step towards a response: what it gives, or the error that it raises.
 
-    No coroutine, no task and no future lead from a request to its response: on an echo they cost as much as
-    the parsing of HTTP does.
+    No coroutine, no task and no future lead from a request to its response; `docs/design.md` says what they cost.
 
     Args:
         step: The step.

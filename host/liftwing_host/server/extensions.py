@@ -18,7 +18,7 @@ from ..body_arena import Body
 from ..errors import ConfigurationError, LiftwingError
 from ..extension import Event, Reply, Route, RouteRequest
 from ..hookspecs import PROJECT
-from .exchange import Exchange, Handler, Headers, Response, attempt, request_id
+from .exchange import Exchange, Handler, Headers, attempt, request_id
 from .inference import begin
 
 if TYPE_CHECKING:
@@ -135,8 +135,7 @@ class View:
         """See `HostView`."""
         asked = _Question(body, headers or {})
         asked.attempt(lambda name: begin(self._host, name, asked), model)
-        response = await asked.answer()
-        return Reply(response.status, bytes(response.body), response.content_type, response.headers)
+        return await asked.answer()
 
 
 class _Question:
@@ -147,17 +146,17 @@ class _Question:
         self.headers: Headers = dict(headers)
         self.id = request_id(self.headers)
         self._on_leave: Callable[[], None] | None = None
-        self._answer: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+        self._answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
 
     def on_client_left(self, callback: Callable[[], None]) -> None:
         self._on_leave = callback
 
-    def attempt(self, step: Callable[[Any], Response | None], given: Any) -> None:
+    def attempt(self, step: Callable[[Any], Reply | None], given: Any) -> None:
         response = attempt(step, given, self.id)
         if response is not None and not self._answer.done():
             self._answer.set_result(response)
 
-    async def answer(self) -> Response:
+    async def answer(self) -> Reply:
         try:
             return await self._answer
         except asyncio.CancelledError:
@@ -203,7 +202,7 @@ async def _reply(route: Route, exchange: Exchange) -> None:
     exchange.attempt(_response, outcome)
 
 
-def _response(outcome: Reply | Exception) -> Response:
+def _response(outcome: Reply | Exception) -> Reply:
     if isinstance(outcome, Exception):
         raise outcome
-    return Response(outcome.status, outcome.body, outcome.content_type, outcome.headers)
+    return outcome

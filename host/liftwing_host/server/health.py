@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ..errors import LiftwingError
-from .exchange import Exchange, Response, json_response
+from ..extension import Reply
+from .exchange import Exchange, json_response
 from .host import Host
 
 __all__ = ["Health"]
@@ -18,15 +19,15 @@ class Health:
     def __init__(self, host: Host) -> None:
         self._host = host
 
-    def alive(self, exchange: Exchange) -> Response:  # noqa: ARG002 - every handler gets it
+    def alive(self, exchange: Exchange) -> Reply:  # noqa: ARG002 - every handler gets it
         """v1's liveness."""
         return json_response(200, {"status": "alive"})
 
-    def live(self, exchange: Exchange) -> Response:  # noqa: ARG002
+    def live(self, exchange: Exchange) -> Reply:  # noqa: ARG002
         """v2's liveness."""
         return json_response(200, {"live": True})
 
-    def ready(self, exchange: Exchange) -> Response:  # noqa: ARG002
+    def ready(self, exchange: Exchange) -> Reply:  # noqa: ARG002
         """Whether every model is ready; 503 while one is not, and while the host drains."""
         if self._host.draining:
             raise LiftwingError("The host is about to end.", status=503)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ..errors import ExplainerNotFound, ModelNotReady, Overloaded
-from .exchange import Conversation, Exchange, Response
+from ..extension import Reply
+from .exchange import Conversation, Exchange
 from .host import Host
 from .passage import Passage
 
@@ -40,7 +41,7 @@ class Inference:
         exchange.on_answered(self._tally.begun(name))
         begin(self._host, name, exchange)
 
-    def explain(self, exchange: Exchange) -> Response:
+    def explain(self, exchange: Exchange) -> Reply:
         """No model here explains: KServe's answer to that."""
         self._host.model(exchange.path_arguments["name"])
         raise ExplainerNotFound

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ..errors import ModelNotReady
-from .exchange import Exchange, Response, json_response
+from ..extension import Reply
+from .exchange import Exchange, json_response
 from .host import Host
 
 __all__ = ["Metadata"]
@@ -15,17 +16,17 @@ class Metadata:
     def __init__(self, host: Host) -> None:
         self._host = host
 
-    def list(self, exchange: Exchange) -> Response:  # noqa: ARG002 - every handler gets it
+    def list(self, exchange: Exchange) -> Reply:  # noqa: ARG002 - every handler gets it
         """All models, those that are not ready included."""
         return json_response(200, {"models": list(self._host.models)})
 
-    def model(self, exchange: Exchange) -> Response:
+    def model(self, exchange: Exchange) -> Reply:
         """One model; 503 until it is loaded, and while the host drains."""
         model = self._host.model(exchange.path_arguments["name"])
         if not model.ready or self._host.draining:
             raise ModelNotReady(model.name)
         return json_response(200, {"name": model.name, "ready": True})
 
-    def redirect(self, exchange: Exchange) -> Response:  # noqa: ARG002
+    def redirect(self, exchange: Exchange) -> Reply:  # noqa: ARG002
         """`/v1/models/` is `/v1/models`."""
-        return Response(307, content_type=None, headers={"Location": "/v1/models"})
+        return Reply(307, content_type=None, headers={"Location": "/v1/models"})

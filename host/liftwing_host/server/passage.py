@@ -16,10 +16,10 @@ import orjson
 
 from ..body_arena import Body
 from ..errors import DeadlineExceeded, HookFailed, InvalidInput, LiftwingError, Overloaded
-from ..extension import Event
+from ..extension import Event, Reply
 from ..wire import CANCELLED
 from .call import Answer, Call
-from .exchange import JSON, Conversation, Response
+from .exchange import JSON, Conversation
 from .host import Host
 from .served_model import ServedModel
 
@@ -89,7 +89,7 @@ class Passage:
     def _ended(self, outcome: Answer | LiftwingError) -> None:
         self._exchange.attempt(self._go_on, outcome)
 
-    def _go_on(self, outcome: Answer | LiftwingError) -> Response | None:
+    def _go_on(self, outcome: Answer | LiftwingError) -> Reply | None:
         """The response that follows from a leg's outcome, or None if another leg does."""
         if isinstance(outcome, Answer) and outcome.head["status"] == 200 and not self._expired:
             if self._number + 1 < len(self._model.legs):
@@ -102,7 +102,7 @@ class Passage:
                 self._run(outcome.body)
                 return None
             self._end()
-            response = Response(200, outcome.body, outcome.head["content_type"])
+            response = Reply(200, outcome.body, outcome.head["content_type"])
             events = outcome.head.get("events")
             if not events or self._host.events is None:
                 return response
@@ -162,7 +162,7 @@ def _ignore() -> None:
     pass
 
 
-def _after_events(response: Response, problem: LiftwingError | None) -> Response:
+def _after_events(response: Reply, problem: LiftwingError | None) -> Reply:
     """The response, once the events that follow from it have been taken; a problem does not cost the client what
     has been computed.
     """
@@ -171,7 +171,7 @@ def _after_events(response: Response, problem: LiftwingError | None) -> Response
     error = orjson.dumps({"error": problem.message})
     if response.content_type == JSON:
         error = error[:-1] + b',"response":' + response.body + b"}"
-    return Response(problem.http_status, error)
+    return Reply(problem.http_status, error)
 
 
 def _timeout(model: ServedModel, exchange: Conversation) -> float:
