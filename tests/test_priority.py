@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -87,16 +86,3 @@ def test_a_worker_of_a_light_model_gives_way_to_the_host_alone(liftwing: Any, si
     for request in requests:
         host.predict(request)
     assert proc.niceness(worker_of(host)) == proc.niceness(host.process.pid) + 5
-
-
-def test_liveness_does_not_wait_for_first_requests_that_take_all_cpus(liftwing: Any, site: Path) -> None:
-    count = len(os.sched_getaffinity(0))
-    host = liftwing("burns", environ=path_with(site), arguments=["--workers", str(count)])
-    times = []
-    with ThreadPoolExecutor(count) as clients:
-        burning = [clients.submit(host.predict, {"burn": 1.0}) for _ in range(count)]
-        while not all(each.done() for each in burning):
-            began = time.monotonic()
-            assert host.get("/").status == 200
-            times.append(time.monotonic() - began)
-    assert sorted(times)[len(times) * 95 // 100] < 0.25

@@ -19,7 +19,7 @@ HEAVIER = 10
 """Added to that of one whose legs are heavy: beside a light one it gets a tenth of a CPU that both want."""
 
 HEAVY = 0.005
-"""Seconds of CPU time from which on a leg is heavy: several times what the host takes for a request."""
+"""Seconds of CPU time from which on a leg is heavy: far more than the host takes for a small request."""
 
 
 class Priority:

@@ -230,8 +230,7 @@ class _Forks:
                     break
                 for head, _ in messages:
                     self._obey(head)
-        # The host is gone: no worker may stay behind, not even one that is busy; and nothing runs in between this
-        # process's own end that their deaths call for.
+        # The host is gone: no worker may stay behind, not even one that is busy. Their deaths interrupt nothing here.
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         for pid in self._children:
