@@ -46,10 +46,10 @@ def install(
     return folder
 
 
-def wheel(folder: Path, name: str, *, models: Mapping[str, str]) -> Path:
-    """Write a distribution as a wheel of version 1.0, which pip installs without an index."""
-    stem = f"{name.replace('-', '_')}-1.0"
-    info = install(folder / "unpacked", name, models=models) / f"{stem}.dist-info"
+def wheel(folder: Path, name: str, *, version: str = "1.0", models: Mapping[str, str]) -> Path:
+    """Write a distribution as a wheel, which pip installs without an index."""
+    stem = f"{name.replace('-', '_')}-{version}"
+    info = install(folder / "unpacked", name, version=version, models=models) / f"{stem}.dist-info"
     (info / "WHEEL").write_text("Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
     names = [f"{info.name}/{file.name}" for file in sorted(info.iterdir())]
     (info / "RECORD").write_text("".join(f"{each},,\n" for each in [*names, f"{info.name}/RECORD"]))

@@ -258,6 +258,27 @@ def test_an_installation_anew_takes_the_place_of_the_one_before_it(tmp_path: Pat
     assert [line for line in listed if "tin" in line] == [f"tinier\t{name} 1.0", f"tiny\t{name} 1.0"]
 
 
+def test_another_version_takes_the_place_of_the_one_before_it(tmp_path: Path) -> None:
+    folder, name = tmp_path / "environments", "liftwing-plugin-tiny"
+    environ = {"LIFTWING_ENVIRONMENTS": str(folder)}
+    for version in ("1.0", "1.1"):
+        made = wheel(tmp_path / version, name, version=version, models={"tiny": "tiny:Tiny"})
+        done = run("install", "--isolated", str(made), "--no-index", **environ)
+        assert done.returncode == 0, done.stderr
+    listed = run("models", **environ).stdout.splitlines()
+    assert [line for line in listed if "tiny" in line] == [f"tiny\t{name} 1.1"]
+
+
+def test_a_broken_environment_harms_no_other_plugin(liftwing: Any, tmp_path: Path) -> None:
+    python = tmp_path / "environments" / "liftwing-plugin-old" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.symlink_to("/nonexistent/python3.9")
+    host = liftwing("echo", environ={"LIFTWING_ENVIRONMENTS": str(tmp_path / "environments")})
+    assert host.predict({"a": 1}) == {"a": 1}
+    told = f"Cannot run the interpreter {python}: No such file or directory. Its plugin is left out"
+    assert told in host.log
+
+
 def test_what_is_no_plugin_is_not_kept(tmp_path: Path) -> None:
     plain = wheel(tmp_path, "plain", models={})
     environ = {"LIFTWING_ENVIRONMENTS": str(tmp_path / "environments")}

@@ -6,6 +6,7 @@ The other interpreter is asked for its metadata alone; no plugin is imported the
 from __future__ import annotations
 
 import json
+import logging
 import re
 import shutil
 import subprocess
@@ -17,6 +18,8 @@ from ..errors import ConfigurationError
 from .discovery import FAMILIES, MODELS, Offer
 
 __all__ = ["install_isolated", "isolated_offers", "offers_of"]
+
+log = logging.getLogger("liftwing_host.environments")
 
 # Runs in the other interpreter: standard library alone, Python 3.10 or newer.
 _ASK = """
@@ -53,13 +56,21 @@ def offers_of(pythons: Mapping[str, Path]) -> list[Offer]:
 
 
 def isolated_offers(folder: Path) -> list[Offer]:
-    """What plugins offer that `install_isolated` has put into environments of their own."""
-    pythons = sorted(folder.glob("[!.]*/bin/python")) if folder.is_dir() else []
-    return [offer for python in pythons for offer in _ask(python)]
+    """What plugins offer that `install_isolated` has put into environments of their own.
+
+    An environment that is broken, such as by an upgrade of the Python that it was made with, is left out with a warning.
+    """
+    offers: list[Offer] = []
+    for home in sorted(folder.glob("[!.]*")) if folder.is_dir() else []:
+        try:
+            offers += _ask(home / "bin" / "python")
+        except ConfigurationError as error:
+            log.warning("%s Its plugin is left out: install it anew, or remove %s.", error.message, home)
+    return offers
 
 
 def install_isolated(requirement: str, folder: Path, pip_arguments: Sequence[str]) -> list[Offer]:
-    """Make an environment that holds a plugin and nothing else.
+    """Make an environment that holds a plugin and nothing else; others that hold the same plugin are removed.
 
     Args:
         requirement: What pip is to install: a name, or a path.
@@ -90,7 +101,17 @@ def install_isolated(requirement: str, folder: Path, pip_arguments: Sequence[str
             aside.rename(home)
         raise
     shutil.rmtree(aside, ignore_errors=True)
+    _remove_others({offer.distribution for offer in offers}, home)
     return offers
+
+
+def _remove_others(distributions: set[str], home: Path) -> None:
+    """What was installed by another name, such as that of another version's wheel, brings the same models."""
+    for offer in isolated_offers(home.parent):
+        assert offer.python is not None
+        other = Path(offer.python).parent.parent
+        if offer.distribution in distributions and other != home:
+            shutil.rmtree(other, ignore_errors=True)
 
 
 def _install(requirement: str, home: Path, pip_arguments: Sequence[str]) -> list[Offer]:
