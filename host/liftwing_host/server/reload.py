@@ -12,12 +12,16 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from ..errors import ConfigurationError
+from .discovery import Catalogue
 from .host import Host
 from .pool import Pool
+from .settings import Settings
 
-__all__ = ["Reloader", "watch_files"]
+__all__ = ["Configured", "Reloader", "watch_files"]
 
 log = logging.getLogger("liftwing_host.reload")
+
+Configured = tuple[Settings, Catalogue]
 
 _LOOK_EVERY = 0.5
 
@@ -27,11 +31,15 @@ class Reloader:
 
     Args:
         host: What serves.
-        assemble: Reads configuration and metadata anew and gives pools that have not begun.
+        read: Reads configuration and metadata anew.
+        assemble: Gives the pools that follow from them, which have not begun.
     """
 
-    def __init__(self, host: Host, assemble: Callable[[], list[Pool]]) -> None:
+    def __init__(
+        self, host: Host, read: Callable[[], Configured], assemble: Callable[[Configured], list[Pool]]
+    ) -> None:
         self._host = host
+        self._read = read
         self._assemble = assemble
         self._one_at_a_time = asyncio.Lock()
 
@@ -39,9 +47,13 @@ class Reloader:
         """Load everything anew. What does not load leaves the old one in its place, and the log says why."""
         async with self._one_at_a_time:
             try:
-                fresh = self._assemble()
+                # In a thread: files are read, and other interpreters asked, while requests go on.
+                fresh = self._assemble(await asyncio.to_thread(self._read))
             except ConfigurationError as error:
                 log.error("nothing was reloaded: %s", error.message)
+                return
+            except Exception:
+                log.exception("nothing was reloaded")
                 return
             log.info("reloading %s", ", ".join(pool.name for pool in fresh))
             await asyncio.gather(*(self._replace(pool) for pool in fresh))

@@ -22,7 +22,7 @@ from .llhttp import LlhttpServer
 from .metrics import metrics_route
 from .pool import Pool
 from .processes import first_of
-from .reload import Reloader, watch_files
+from .reload import Configured, Reloader, watch_files
 from .report import Reporter
 from .settings import Settings
 from .tornado_http import TornadoServer
@@ -33,10 +33,10 @@ log = logging.getLogger("liftwing_host")
 
 _SERVERS: dict[str, type[LlhttpServer | TornadoServer]] = {"llhttp": LlhttpServer, "tornado": TornadoServer}
 
-Read = Callable[[], tuple[Settings, Catalogue]]
 
-
-async def serve(settings: Settings, catalogue: Catalogue, reporter: Reporter, read_again: Read) -> None:
+async def serve(
+    settings: Settings, catalogue: Catalogue, reporter: Reporter, read_again: Callable[[], Configured]
+) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Args:
@@ -61,7 +61,7 @@ async def serve(settings: Settings, catalogue: Catalogue, reporter: Reporter, re
     routes = [metrics_route(host.tally, extensions), *extensions.routes(view)]
     server = _SERVERS[settings.host.http](Application(host, routes))
     await server.listen(sockets)
-    signals = _Signals(Reloader(host, lambda: _assemble_again(host, *read_again(), bodies)))
+    signals = _Signals(Reloader(host, read_again, lambda read: _assemble_again(host, *read, bodies)))
     try:
         reporter.listening(settings.host.address, port)
         reporter.loading(host.models.values())
