@@ -11,13 +11,15 @@ import pytest
 
 from english import english
 from eventgate.fixtures import eventgate
+from goodfaith import judged
 from liftwing_host.pytest_plugin import LiveHost
 from mediawiki.fixtures import flaky_mediawiki, mediawiki, mediawiki_cache, nowhere
 
-__all__ = ["english", "eventgate", "flaky_mediawiki", "mediawiki", "mediawiki_cache", "nowhere"]
+__all__ = ["english", "eventgate", "flaky_mediawiki", "judged", "mediawiki", "mediawiki_cache", "nowhere"]
 
 # torch is a gigabyte, and revscoring wants Python 3.11: continuous integration has them, and whoever wants to.
 NEEDED = {
+    "test_examples.py": "revscoring",
     "test_revscoring_demo.py": "revscoring",
     "test_revscoring_mediawiki.py": "revscoring",
     "test_torch.py": "torch",
