@@ -44,6 +44,16 @@ def test_good_faith_of_an_edit(judged: Judged, tmp_path: Path) -> None:
     assert shape(told) == shape(shown)
 
 
+def test_the_event_of_a_score_reaches_eventgate(tmp_path: Path) -> None:
+    *answers, events = follow("Example 2: events, and a stand-in for EventGate", tmp_path)
+    for shown, printed in answers:
+        assert printed == shown
+    [shown_event], [event] = (json.loads(each) for each in events)
+    for own in ("id", "dt"):
+        assert event["meta"].pop(own) != shown_event["meta"].pop(own)
+    assert event == shown_event
+
+
 @pytest.mark.parametrize("heading", ["The same without a wiki: a demo"])
 def test_what_needs_nothing_else_prints_what_the_page_shows(heading: str, tmp_path: Path) -> None:
     for shown, printed in follow(heading, tmp_path):

@@ -41,7 +41,11 @@ class Post:
 
 
 class StandIn:
-    """Listens on one port of 127.0.0.1 for as long as it is not down.
+    """Listens on one port for as long as it is not down.
+
+    Args:
+        address: The address to listen on.
+        port: The port; 0 takes a free one.
 
     Attributes:
         posts: All that came in.
@@ -52,7 +56,7 @@ class StandIn:
         fails: Says of an event that it cannot be passed on.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, address: str = "127.0.0.1", port: int = 0) -> None:
         self.posts: list[Post] = []
         self.accepted: list[Any] = []
         self.status: Callable[[Post], int | None] = lambda _: None
@@ -62,7 +66,8 @@ class StandIn:
         self._holds: Callable[[Post], bool] = lambda _: False
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._port = 0
+        self._address = address
+        self._port = port
 
     @property
     def url(self) -> str:
@@ -112,6 +117,7 @@ class StandIn:
         self._released = asyncio.Event()
         app = web.Application(client_max_size=4 * 1024 * 1024)
         app.router.add_post("/v1/events", self._take)
+        app.router.add_get("/v1/events", self._tell)
         self._runner = web.AppRunner(app, shutdown_timeout=1)
         await self._runner.setup()
         await self._listen()
@@ -126,7 +132,7 @@ class StandIn:
         await self._runner.cleanup()
 
     async def _listen(self) -> None:
-        self._site = web.TCPSite(self._runner, "127.0.0.1", self._port, reuse_address=True)
+        self._site = web.TCPSite(self._runner, self._address, self._port, reuse_address=True)
         await self._site.start()
 
     async def _take(self, request: web.Request) -> web.StreamResponse:
@@ -146,6 +152,10 @@ class StandIn:
             return web.Response()
         answer = self._process(post)
         return web.Response(status=202) if request.query.get("hasty") else answer
+
+    async def _tell(self, request: web.Request) -> web.StreamResponse:
+        """The events that were accepted: EventGate itself has no such route."""
+        return web.json_response(self.accepted) if self.accepted else web.Response(status=503)
 
     def _process(self, post: Post) -> web.Response:
         results: dict[str, list[Any]] = {"success": [], "invalid": [], "error": []}
