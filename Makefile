@@ -11,7 +11,7 @@ PORT ?= 8080
 PLUGINS := $(wildcard plugins/*)
 # What `make serve` installs: the plugin that brings the model, and no other. revscoring is 400 MB.
 PLUGIN := $(if $(filter %-goodfaith %-damaging %-reverted %-articlequality %-draftquality %-articletopic \
-  %-drafttopic %-itemquality %-itemtopic,$(MODEL)),revscoring,outlink)
+  %-drafttopic %-itemquality %-itemtopic,$(MODEL)),revscoring,$(if $(filter langid,$(MODEL)),langid,outlink))
 PROJECTS := pyproject.toml $(PLUGINS:%=%/pyproject.toml)
 CHECKED := .
 

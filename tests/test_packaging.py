@@ -46,7 +46,8 @@ def install(python: str, folder: Path, *what: str) -> Path:
 
 @pytest.fixture(scope="module")
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return install(sys.executable, tmp_path_factory.mktemp("bare") / "venv", ".", "./plugins/outlink")
+    folder = tmp_path_factory.mktemp("bare") / "venv"
+    return install(sys.executable, folder, ".", "./plugins/outlink", "./plugins/langid")
 
 
 class Installed(LiveHost):
@@ -74,6 +75,16 @@ def test_a_bare_environment_serves_a_real_wiki(served: LiveHost) -> None:
     assert "Culture.Literature" in [result["topic"] for result in answer["prediction"]["results"]]
 
 
+def test_a_bare_environment_answers_from_a_real_model_that_it_brings(bare: Path) -> None:
+    host = Installed(bare, "langid", arguments=["--demo"], environ={"PYTHONPATH": ""})
+    try:
+        answer = host.predict({"text": "Tous les êtres humains naissent libres et égaux."})
+        assert answer.pop("score") > 0.9
+        assert answer == {"language": "fra_Latn", "wikicode": "fr", "languagename": "French"}
+    finally:
+        assert host.stop() == 0
+
+
 def test_the_host_process_maps_no_library_of_a_plugin(served: LiveHost) -> None:
     """The kernel's word for it: no file of fastText or aiohttp is mapped into the host, and both are into a worker."""
     host = psutil.Process(served.process.pid)
@@ -89,6 +100,7 @@ def test_the_wheels_hold_what_is_served_and_no_tests(bare: Path) -> None:
     packages = next(bare.parent.glob("lib/*/site-packages"))
     assert (packages / "liftwing_plugin_outlink" / "demo" / "MODEL_CARD.md").exists()
     assert (packages / "liftwing_plugin_outlink" / "demo" / "articles.json").exists()
+    assert (packages / "liftwing_plugin_langid" / "MODEL_CARD.md").exists()
     assert (packages / "liftwing_host" / "py.typed").exists()
     assert not (packages / "tests").exists()
     done = subprocess.run(
