@@ -7,13 +7,14 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import liftwing_host
 from distributions import install, path_with
-from liftwing_host import LiftwingError, Model, ModelConfig, Request, errors, hookspecs
+from liftwing_host import LiftwingError, Model, ModelConfig, ModelFileMissing, Request, errors, hookspecs
 from liftwing_host.pytest_plugin import LiveHost
 
 
@@ -47,7 +48,7 @@ def test_the_public_functions_take_these_arguments() -> None:
         return list(inspect.signature(function).parameters)
 
     assert arguments(Model) == ["config"]
-    assert arguments(ModelConfig) == ["name", "settings", "demo", "downloads"]
+    assert arguments(ModelConfig) == ["name", "settings", "demo", "downloads", "mounted"]
     assert arguments(Request) == ["id", "model", "protocol", "headers", "deadline"]
     assert arguments(liftwing_host.PublishedFile) == ["url", "name", "sha256", "size", "licence"]
     assert arguments(liftwing_host.setting) == ["default", "env", "minimum", "maximum", "above", "help"]
@@ -103,6 +104,22 @@ def test_methods_of_the_authors_own_are_left_alone() -> None:
 
     assert Mine(ModelConfig("mine")).predict() == 1
     assert Mine(ModelConfig("mine")).name == "mine"
+
+
+def test_a_models_file_is_the_first_that_is_there_of_the_usual_places(tmp_path: Path) -> None:
+    config = ModelConfig("mine", mounted=tmp_path / "mnt", downloads=tmp_path / "downloads")
+    with pytest.raises(ModelFileMissing) as missing:
+        config.find_file("a.bin", "b.bin", advice="Fetch it.")
+    assert missing.value.message.endswith(
+        f"{tmp_path}/downloads/a.bin or {tmp_path}/downloads/b.bin. Fetch it."
+    )
+    for place in ("downloads/b.bin", "downloads/a.bin", "mnt/a.bin", "mnt/mine/b.bin"):
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / place).touch()
+        assert config.find_file("a.bin", "b.bin") == tmp_path / place
+    with pytest.raises(ModelFileMissing) as missing:
+        config.find_file("a.bin", path=tmp_path / "misspelt")
+    assert missing.value.message == f"There is no model file at {tmp_path}/misspelt."
 
 
 @pytest.mark.parametrize("wrap", [staticmethod, classmethod])

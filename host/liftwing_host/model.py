@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
+from .errors import ConfigurationError, ModelFileMissing
 from .hookspecs import LEG_HOOKS, hookimpl
 
 __all__ = ["Model", "ModelConfig", "PublishedFile"]
@@ -46,12 +47,41 @@ class ModelConfig:
             annotation ``settings`` of the class (or module) names.
         demo: The operator asked for the demo (`--demo`): ship a small model, ask no other service.
         downloads: The folder into which ``liftwing-host download NAME`` puts the model's published files.
+        mounted: The folder into which KServe's storage initializer puts them.
     """
 
     name: str
     settings: Any = field(default_factory=SimpleNamespace)
     demo: bool = False
     downloads: Path = Path()
+    mounted: Path = Path("/mnt/models")
+
+    def find_file(self, *names: str, path: Path | None = None, advice: str = "") -> Path:
+        """The model's file: the one that the operator named, or the first that is there of the usual places.
+
+        These are the model's own folder among the mounted ones (`/mnt/models/NAME`), which is how Lift Wing mounts
+        several models, then `/mnt/models` itself, then the downloads.
+
+        Args:
+            names: The names that the file may have, the best first.
+            path: What the operator named; then no other place is looked at.
+            advice: What the operator can do where there is none: the end of the message.
+
+        Raises:
+            ModelFileMissing: There is none. The message says where it was looked for.
+            ConfigurationError: A place cannot be looked at.
+        """
+        folders = (self.mounted / self.name, self.mounted, self.downloads)
+        places = [folder / name for folder in folders for name in names] if path is None else [path]
+        for place in places:
+            try:
+                if place.is_file():
+                    return place
+            except PermissionError as error:
+                raise ConfigurationError(f"{place} cannot be looked at: {error.strerror}.") from error
+        raise ModelFileMissing(
+            f"There is no model file at {' or '.join(map(str, places))}. {advice}".rstrip()
+        )
 
 
 class Model:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypedDict
 
 from liftwing_host import InvalidInput, Model, ModelConfig, PublishedFile
 
@@ -16,9 +15,8 @@ __all__ = ["LanguageIdentification", "Prediction"]
 _LONGEST = 100_000  # characters; time grows with length, and what follows would hardly change the answer
 
 
-@dataclass(frozen=True)
-class Prediction:
-    """What the model answered.
+class Prediction(TypedDict):
+    """What the model answered, in a form that a transformer apart from its predictor gets, too.
 
     Attributes:
         label: The likeliest label, without fastText's prefix.
@@ -60,7 +58,7 @@ class LanguageIdentification(Model):
         if not labels:
             raise InvalidInput("The model knows nothing of what stands in the text.")
         # fastText adds a little to each probability, so that the highest come out above 1.
-        return Prediction(labels[0].removeprefix(LABEL), min(scores[0], 1.0))
+        return Prediction(label=labels[0].removeprefix(LABEL), score=min(scores[0], 1.0))
 
     def predict_batch(self, features: list[str]) -> list[Prediction]:
         """Ask about several texts: one by one, which saves messages between host and worker."""
@@ -68,11 +66,11 @@ class LanguageIdentification(Model):
 
     def postprocess(self, prediction: Prediction) -> dict[str, Any]:
         """Tell the language, as Lift Wing does."""
-        label = prediction.label
+        label = prediction["label"]
         language = known_languages().get(label, Language(label, wikicode="", name=""))
         return {
             "language": language.code,
             "wikicode": language.wikicode,
             "languagename": language.name,
-            "score": prediction.score,
+            "score": prediction["score"],
         }

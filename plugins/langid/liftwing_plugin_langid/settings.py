@@ -15,7 +15,7 @@ class LangidSettings:
     """The plugin's settings.
 
     Attributes:
-        model_path: The fastText model. None: the usual places (`weights`).
+        model_path: The fastText model. None: the usual places (`ModelConfig.find_file`).
     """
 
     model_path: Path | None = setting(None, env="MODEL_PATH", help="the fastText model")

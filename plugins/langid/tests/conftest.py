@@ -21,7 +21,9 @@ def load(tmp_path: Path) -> Callable[..., LanguageIdentification]:
 
     def load(*, demo: bool = True, **settings: Any) -> LanguageIdentification:
         declared = read_settings(LangidSettings, table=settings, environ={})
-        config = ModelConfig(NAME, declared, demo=demo, downloads=tmp_path / "downloads")
+        config = ModelConfig(
+            NAME, declared, demo=demo, downloads=tmp_path / "downloads", mounted=tmp_path / "models"
+        )
         model = LanguageIdentification(config)
         model.load(config)
         return model

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-import liftwing_plugin_langid.weights
 from liftwing_host import ConfigurationError, ModelFileMissing
 from liftwing_plugin_langid import LanguageIdentification
 
@@ -27,11 +26,10 @@ def language(model: LanguageIdentification, text: str) -> str:
 
 
 @pytest.fixture
-def mount(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+def mount(tmp_path: Path) -> Path:
     """A folder in the place of /mnt/models."""
     folder = tmp_path / "models"
     (folder / "langid").mkdir(parents=True)
-    monkeypatch.setattr(liftwing_plugin_langid.weights, "_MOUNT", folder)
     return folder
 
 
@@ -74,7 +72,7 @@ def test_without_a_file_the_operator_is_told_where_it_was_looked_for_and_how_to_
     with pytest.raises(ModelFileMissing) as caught:
         load(demo=False)
     for told in (
-        f"{mount}/langid/model.bin or {mount}/model.bin or {mount}/lid201-model.bin",
+        f"{mount}/langid/model.bin or {mount}/langid/lid201-model.bin or {mount}/model.bin or {mount}/lid201-model.bin",
         str(tmp_path / "downloads" / "lid201-model.bin"),
         "https://analytics.wikimedia.org/published/wmf-ml-models/langid/lid201-model.bin",
         "liftwing-host download langid",

@@ -8,9 +8,7 @@ from urllib.parse import urlsplit
 
 from liftwing_host import ConfigurationError, setting
 
-__all__ = ["DEFAULT_MODEL_PATH", "OutlinkSettings"]
-
-DEFAULT_MODEL_PATH = Path("/mnt/models/model.bin")
+__all__ = ["OutlinkSettings"]
 
 
 @dataclass(frozen=True)
@@ -20,7 +18,7 @@ class OutlinkSettings:
     Attributes:
         wiki_url: Where MediaWiki is asked; the `Host` header then tells it which Wikipedia is meant. None:
             each Wikipedia under its own name.
-        model_path: The fastText model.
+        model_path: The fastText model. None: the usual places (`ModelConfig.find_file`).
         model_version: What the operator calls the model; for the log, and for events.
         eventgate_stream: The stream of the events that follow from predictions for changed pages. None: no events.
         aiohttp_client_timeout: Seconds that one call to MediaWiki may take.
@@ -35,7 +33,7 @@ class OutlinkSettings:
     wiki_url: str | None = setting(
         None, env="WIKI_URL", help="where MediaWiki is asked, an http or https URL"
     )
-    model_path: Path = setting(DEFAULT_MODEL_PATH, env="MODEL_PATH", help="the fastText model")
+    model_path: Path | None = setting(None, env="MODEL_PATH", help="the fastText model")
     model_version: str | None = setting(None, env="MODEL_VERSION", help="what the model is called in events")
     eventgate_stream: str | None = setting(
         None, env="EVENTGATE_STREAM", help="the stream that the model's events belong to"

@@ -7,10 +7,10 @@ from typing import Protocol, cast
 
 import fasttext
 
-from liftwing_host import ConfigurationError, ModelConfig, ModelFileMissing, PublishedFile
+from liftwing_host import ConfigurationError, ModelConfig, PublishedFile
 
 from .fasttext_file import is_whole_model
-from .settings import DEFAULT_MODEL_PATH, OutlinkSettings
+from .settings import OutlinkSettings
 
 __all__ = ["PUBLISHED", "Weights", "load_weights"]
 
@@ -37,7 +37,11 @@ def load_weights(config: ModelConfig, settings: OutlinkSettings) -> Weights:
         ModelFileMissing: There is no such file. The message says how to get it.
         ConfigurationError: The file is not a fastText model.
     """
-    path = _DEMO if config.demo else _find(config, settings)
+    path = (
+        _DEMO
+        if config.demo
+        else config.find_file(PUBLISHED.name, path=settings.model_path, advice=_advice(config))
+    )
     try:
         if not is_whole_model(path):
             raise _not_a_model(path, "it is cut off, or something else")
@@ -52,20 +56,9 @@ def _not_a_model(path: Path, reason: str) -> ConfigurationError:
     )
 
 
-def _find(config: ModelConfig, settings: OutlinkSettings) -> Path:
-    places = [settings.model_path]
-    if settings.model_path == DEFAULT_MODEL_PATH:
-        places.append(config.downloads / PUBLISHED.name)
-    for place in places:
-        try:
-            if place.is_file():
-                return place
-        except PermissionError as error:
-            raise ConfigurationError(f"{place} cannot be looked at: {error.strerror}.") from error
-    looked_at = " and ".join(str(place) for place in places)
-    raise ModelFileMissing(
-        f"There is no model file at {looked_at} (MODEL_PATH says where to look). "
-        f"The real model is published at {PUBLISHED.url} ; "
+def _advice(config: ModelConfig) -> str:
+    return (
+        f"MODEL_PATH says where to look. The real model is published at {PUBLISHED.url} ; "
         f"`liftwing-host download {config.name}` fetches it. "
         f"To try without it, `--demo` serves the small demo model."
     )

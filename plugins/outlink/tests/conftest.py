@@ -22,7 +22,11 @@ def load(tmp_path: Path) -> Callable[..., OutlinkTopicModel]:
 
     def load(*, demo: bool = True, **settings: Any) -> OutlinkTopicModel:
         config = ModelConfig(
-            NAME, read_settings(OutlinkSettings, table=settings), demo=demo, downloads=tmp_path / "downloads"
+            NAME,
+            read_settings(OutlinkSettings, table=settings),
+            demo=demo,
+            downloads=tmp_path / "downloads",
+            mounted=tmp_path / "models",
         )
         model = OutlinkTopicModel(config)
         model.load(config)

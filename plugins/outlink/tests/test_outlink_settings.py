@@ -19,7 +19,7 @@ def test_nothing_needs_to_be_set() -> None:
     settings = from_environment()
     assert settings == OutlinkSettings(
         wiki_url=None,
-        model_path=Path("/mnt/models/model.bin"),
+        model_path=None,
         model_version=None,
         eventgate_stream=None,
         aiohttp_client_timeout=5.0,

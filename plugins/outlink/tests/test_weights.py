@@ -16,7 +16,6 @@ from liftwing_plugin_outlink import OutlinkTopicModel
 from liftwing_plugin_outlink.fasttext_file import is_whole_model
 from liftwing_plugin_outlink.model import Features
 from liftwing_plugin_outlink.query import Query
-from liftwing_plugin_outlink.settings import DEFAULT_MODEL_PATH
 
 Load = Callable[..., OutlinkTopicModel]
 
@@ -30,11 +29,6 @@ def part(length: int) -> bytes:
     return DEMO.read_bytes()[:length]
 
 
-pytestmark = pytest.mark.skipif(
-    DEFAULT_MODEL_PATH.exists(), reason=f"{DEFAULT_MODEL_PATH} exists on this machine"
-)
-
-
 def answers(model: OutlinkTopicModel) -> bool:
     """Whether a model predicts."""
     return bool(model.predict(Features(Query("en", "Physics"), "Q413")).scores)
@@ -43,6 +37,13 @@ def answers(model: OutlinkTopicModel) -> bool:
 def test_the_file_of_the_settings_is_loaded(load: Load, tmp_path: Path) -> None:
     shutil.copy(DEMO, tmp_path / "mine.bin")
     assert answers(load(demo=False, model_path=str(tmp_path / "mine.bin")))
+
+
+@pytest.mark.parametrize("folder", ["models/outlink-topic-model", "models"])
+def test_a_mounted_file_is_loaded(load: Load, tmp_path: Path, folder: str) -> None:
+    (tmp_path / folder).mkdir(parents=True)
+    shutil.copy(DEMO, tmp_path / folder / "model.bin")
+    assert answers(load(demo=False))
 
 
 def test_a_downloaded_file_is_loaded_where_none_was_named(load: Load, tmp_path: Path) -> None:
@@ -61,7 +62,7 @@ def test_without_a_file_the_operator_is_told_where_it_was_looked_for_and_how_to_
     with pytest.raises(ModelFileMissing) as caught:
         load(demo=False)
     for told in (
-        str(DEFAULT_MODEL_PATH),
+        str(tmp_path / "models" / "model.bin"),
         str(tmp_path / "downloads" / "model.bin"),
         "https://analytics.wikimedia.org/published/wmf-ml-models/articletopic/outlink/20221111111111/model.bin",
         "liftwing-host download outlink-topic-model",

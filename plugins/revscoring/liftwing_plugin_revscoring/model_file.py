@@ -15,7 +15,6 @@ __all__ = ["DEMO_MODEL", "find_model", "read_model"]
 DEMO_MODEL = "enwiki-reverted"
 """The model of which a small one ships with the plugin."""
 
-_MOUNT = Path("/mnt/models")
 _DEMO = Path(__file__).parent / "demo"
 _BZIP2 = b"BZh"
 _LFS_POINTER = b"version https://git-lfs"
@@ -30,19 +29,14 @@ def find_model(config: ModelConfig, settings: RevscoringSettings) -> Path:
     """
     if config.demo:
         return _find_demo(config.name)
-    places = _places(config) if settings.model_path is None else [settings.model_path]
-    for place in places:
-        try:
-            if place.is_file():
-                return place
-        except PermissionError as error:
-            raise ConfigurationError(f"{place} cannot be looked at: {error.strerror}.") from error
-    raise ModelFileMissing(
-        f"There is no model file at {' or '.join(map(str, places))}. Put the file of {config.name} there, or say in "
-        f"MODEL_PATH, or as model_path in [models.{config.name}], where it is. Wikimedia publishes its models at "
-        f"https://analytics.wikimedia.org/published/wmf-ml-models/ . "
+    # As Lift Wing.
+    names = ("model.bz2", "model.bin") if config.name.endswith("-draftquality") else ("model.bin",)
+    advice = (
+        f"Put the file of {config.name} there, or say in MODEL_PATH, or as model_path in [models.{config.name}], where "
+        f"it is. Wikimedia publishes its models at https://analytics.wikimedia.org/published/wmf-ml-models/ . "
         f"To try without one, `liftwing-host --model {DEMO_MODEL} --demo` serves the small demo model."
     )
+    return config.find_file(*names, path=settings.model_path, advice=advice)
 
 
 def _find_demo(name: str) -> Path:
@@ -54,13 +48,6 @@ def _find_demo(name: str) -> Path:
         if (_DEMO / f"{name}{suffix}").is_file():
             return _DEMO / f"{name}{suffix}"
     raise ModelFileMissing(f"The demo's model is not at {_DEMO}: install liftwing-plugin-revscoring again.")
-
-
-def _places(config: ModelConfig) -> list[Path]:
-    """As Lift Wing: `model.bz2` for draftquality, `model.bin` for all others; but each model in its own folder first."""
-    names = ("model.bz2", "model.bin") if config.name.endswith("-draftquality") else ("model.bin",)
-    folders = (_MOUNT / config.name, _MOUNT, config.downloads)
-    return [folder / name for folder in folders for name in names]
 
 
 def read_model(path: Path, sha256: str | None) -> bytes:

@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 
 from liftwing_host import ModelConfig, Request, read_settings
-from liftwing_plugin_revscoring import RevscoringModel, model_file
+from liftwing_plugin_revscoring import RevscoringModel
 from liftwing_plugin_revscoring.settings import RevscoringSettings
 
 # isort: split
@@ -154,11 +154,8 @@ def wiki() -> Iterator[FakeWiki]:
 
 
 @pytest.fixture
-def load(
-    trained: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., RevscoringModel]:
+def load(trained: dict[str, Path], tmp_path: Path) -> Callable[..., RevscoringModel]:
     """Load a model of the settings that are given: that of edits, unless told otherwise."""
-    monkeypatch.setattr(model_file, "_MOUNT", tmp_path / "mnt")
 
     def load(name: str = NAME, *, demo: bool = False, **settings: Any) -> RevscoringModel:
         if not demo:
@@ -169,6 +166,7 @@ def load(
             read_settings(RevscoringSettings, table=settings),
             demo=demo,
             downloads=tmp_path / "downloads",
+            mounted=tmp_path / "mnt",
         )
         model = RevscoringModel(config)
         model.load(config)
