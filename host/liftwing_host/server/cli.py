@@ -61,6 +61,7 @@ def main() -> None:
     liftwing-host --model NAME   serves a model ("serve" may be left out)
     liftwing-host models         lists what can be served
     liftwing-host download NAME  fetches a model's published files
+    liftwing-host deploy NAME    writes Kubernetes manifests
     """
 
 
@@ -98,6 +99,9 @@ def main() -> None:
 @click.option("--timeout", type=float, help="Seconds that a request may take.  [default: 60]")
 @click.option(
     "--drain-delay", type=float, help="Seconds of not being ready before the port is closed.  [default: 0]"
+)
+@click.option(
+    "--drain-timeout", type=float, help="Seconds that requests under way may then still take.  [default: 30]"
 )
 @click.option("--http", type=click.Choice(["llhttp", "tornado"]), help="What parses HTTP.  [default: llhttp]")
 @click.option(
@@ -195,6 +199,38 @@ def install(plugin: str, pip_arguments: tuple[str, ...], isolated: bool) -> None
         click.echo(
             f"{offer.distribution} {offer.version} serves {offer.pattern}, in the environment of {offer.python}"
         )
+
+
+def _list_keys(ctx: click.Context, parameter: click.Parameter, wanted: bool) -> None:  # noqa: ARG001
+    if wanted:
+        from ..deploy import explain_keys
+
+        click.echo(explain_keys())
+        ctx.exit()
+
+
+@main.command()
+@click.argument("model")
+@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="May be given again.")
+@click.option(
+    "--list",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_list_keys,
+    help="List the keys, and what each is without --set.",
+)
+def deploy(model: str, assignments: tuple[str, ...]) -> None:
+    """Write Kubernetes manifests that serve MODEL with KServe, as YAML. docs/kubernetes.md explains them."""
+    from ..deploy import render
+    from . import settings
+
+    try:
+        offer = _discover(settings.read({})).find(model)
+        text = render(model, offer.distribution, list(assignments))
+    except ConfigurationError as error:
+        raise _Wrong(error.message) from None
+    click.echo(text, nl=False)
 
 
 def _discover(wanted: Settings) -> Catalogue:
