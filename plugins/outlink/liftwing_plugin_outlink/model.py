@@ -9,14 +9,16 @@ from typing import Any, ClassVar
 from liftwing_host import Model, ModelConfig, PublishedFile, Request
 
 from .demo_articles import DemoArticles
+from .features import Features
 from .mediawiki import MediaWiki
 from .outlinks import outlinks
+from .prediction import Prediction
 from .prediction_event import prediction_event
 from .query import Query
 from .settings import OutlinkSettings
 from .weights import PUBLISHED, load_weights
 
-__all__ = ["Features", "OutlinkTopicModel", "Outlinks", "Prediction"]
+__all__ = ["OutlinkTopicModel", "Outlinks"]
 
 _logger = logging.getLogger("liftwing_plugin_outlink")
 
@@ -38,37 +40,6 @@ class Outlinks:
     items: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Features:
-    """What the model is asked.
-
-    Attributes:
-        query: The client's question.
-        text: Wikidata items joined by spaces.
-    """
-
-    query: Query
-    text: str
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What the model answered.
-
-    Attributes:
-        query: The client's question.
-        scores: Every topic of the model, with its score from 0.0 to 1.0.
-    """
-
-    query: Query
-    scores: tuple[tuple[str, float], ...]
-
-    @property
-    def ranking(self) -> list[tuple[str, float]]:
-        """The topics and their scores, highest score first, equal ones by name."""
-        return sorted(self.scores, key=lambda told: (-told[1], told[0]))
-
-
 class OutlinkTopicModel(Model):
     """Predicts the topics of a Wikipedia article from the articles that it links to."""
 
@@ -77,13 +48,19 @@ class OutlinkTopicModel(Model):
     example: ClassVar[Any] = {"page_title": "Douglas_Adams", "lang": "en"}
 
     def load(self, config: ModelConfig) -> None:
-        """Load fastText's model, and the demo's articles if they are to be used."""
-        self._weights = load_weights(config, self.settings)
+        """Load fastText's model, and the demo's articles if they are to be used.
+
+        A transformer needs no fastText, and a predictor no articles.
+        """
+        if config.role != "transformer":
+            self._weights = load_weights(config, self.settings)
         self._wiki = MediaWiki(self.settings)
-        self._demo = DemoArticles.load() if config.demo and self.settings.wiki_url is None else None
+        asks_nobody = config.demo and self.settings.wiki_url is None and config.role != "predictor"
+        self._demo = DemoArticles.load() if asks_nobody else None
         if self.settings.eventgate_stream is not None and self.settings.model_version is None:
             _logger.warning("EVENTGATE_STREAM is set, and MODEL_VERSION is not: events say %r", _NO_VERSION)
-        _logger.info("loaded the outlink model, version %s", self.settings.model_version or "not told")
+        version = self.settings.model_version or "not told"
+        _logger.info("loaded the outlink model (role %s), version %s", config.role, version)
 
     async def start(self) -> None:
         """Open the HTTP session of this process."""
@@ -102,7 +79,7 @@ class OutlinkTopicModel(Model):
             return Outlinks(query, self._demo.outlinks(query))
         return Outlinks(query, await outlinks(self._wiki, query, request))
 
-    def preprocess(self, payload: Outlinks) -> Features:
+    def preprocess(self, payload: Outlinks) -> dict[str, Any]:
         """Join the items.
 
         They are sorted, so that the same links give the same text, and thus the same scores to the last
@@ -111,31 +88,37 @@ class OutlinkTopicModel(Model):
         text = payload.query.features
         if text is None:
             text = " ".join(sorted(payload.items))
-        return Features(payload.query, text)
+        return Features(payload.query, text).as_json()
 
-    def predict(self, features: Features) -> Prediction:
+    def predict(self, features: dict[str, Any]) -> dict[str, Any]:
         """Ask fastText for the score of every topic."""
-        labels, scores = self._weights.predict(features.text, k=_ALL)
+        asked = Features.read(features)
+        labels, scores = self._weights.predict(asked.text, k=_ALL)
         topics = (label.removeprefix(_LABEL) for label in labels)
         # fastText adds a little to each probability, so that the highest come out above 1.
         clipped = (min(score, 1.0) for score in scores)
-        return Prediction(features.query, tuple(zip(topics, clipped, strict=True)))
+        told = tuple(zip(topics, clipped, strict=True))
+        if asked.query.change is None:
+            told = tuple((topic, score) for topic, score in told if score >= asked.query.threshold)
+        return Prediction(asked.query, told).as_json()
 
-    def postprocess(self, prediction: Prediction) -> dict[str, Any]:
+    def postprocess(self, prediction: dict[str, Any]) -> dict[str, Any]:
         """Tell the topics that reach the threshold, highest score first, equal ones by name."""
-        query = prediction.query
-        told = [(topic, score) for topic, score in prediction.ranking if score >= query.threshold]
-        results = [{"topic": topic, "score": score} for topic, score in told]
+        told = Prediction.read(prediction)
+        query = told.query
+        ranking = [(topic, score) for topic, score in told.ranking if score >= query.threshold]
+        results = [{"topic": topic, "score": score} for topic, score in ranking]
         return {"prediction": {"article": query.article, "results": results}}
 
-    def event(self, prediction: Prediction) -> dict[str, Any] | None:
+    def event(self, prediction: dict[str, Any]) -> dict[str, Any] | None:
         """Tell the topics of a page that an event of MediaWiki's named, if the operator has set a stream for it."""
-        query, stream = prediction.query, self.settings.eventgate_stream
+        told = Prediction.read(prediction)
+        query, stream = told.query, self.settings.eventgate_stream
         if query.change is None or stream is None:
             return None
         return prediction_event(
             query.change,
-            prediction.ranking,
+            told.ranking,
             threshold=query.threshold,
             stream=stream,
             model_version=self.settings.model_version or _NO_VERSION,

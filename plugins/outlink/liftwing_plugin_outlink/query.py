@@ -76,6 +76,19 @@ class Query:
             change=None if event is None else carried_over(event),
         )
 
+    def as_json(self) -> dict[str, Any]:
+        """What of it a transformer needs again when the predictor has answered."""
+        told = {
+            "lang": self.lang,
+            "page_title": self.page_title,
+            "page_id": self.page_id,
+            "threshold": self.threshold,
+            "change": self.change,
+        }
+        # Lift Wing's predictor of 2022 knows these two, or fails without them.
+        always = ("lang", "page_title")
+        return {key: value for key, value in told.items() if value is not None or key in always}
+
     @property
     def host(self) -> str:
         """The Wikipedia's host name."""

@@ -15,7 +15,7 @@ import pytest
 
 from liftwing_host import InvalidInput, Request
 from liftwing_plugin_outlink import OutlinkTopicModel
-from liftwing_plugin_outlink.model import Prediction
+from liftwing_plugin_outlink.prediction import Prediction
 from liftwing_plugin_outlink.query import Query
 
 Load = Callable[..., OutlinkTopicModel]
@@ -52,7 +52,7 @@ def query(event: object, **payload: Any) -> Query:
 def told(load: Load, event: dict[str, Any], scores: Any = SCORES, **payload: Any) -> dict[str, Any]:
     """The event that follows from these scores."""
     model = load(eventgate_stream="a.stream", model_version="20221111111111")
-    body = model.event(Prediction(query(event, **payload), scores))
+    body = model.event(Prediction(query(event, **payload), scores).as_json())
     assert body is not None
     return body
 
@@ -205,7 +205,9 @@ def test_what_the_source_event_has_not_is_not_made_up(load: Load) -> None:
 def test_a_score_of_just_the_threshold_is_told_to_the_client_and_not_predicted_in_the_event(
     load: Load, payload: dict[str, Any], answered: list[str], predicted: list[str]
 ) -> None:
-    results = load().postprocess(Prediction(query(CHANGE, **payload), SCORES))["prediction"]["results"]
+    results = load().postprocess(Prediction(query(CHANGE, **payload), SCORES).as_json())["prediction"][
+        "results"
+    ]
     assert [result["topic"] for result in results] == answered
     classified = told(load, CHANGE, **payload)["predicted_classification"]
     assert classified["predictions"] == predicted
@@ -213,12 +215,14 @@ def test_a_score_of_just_the_threshold_is_told_to_the_client_and_not_predicted_i
 
 
 def test_there_is_no_event_without_a_stream_and_none_without_a_source_event(load: Load) -> None:
-    asked = Prediction(query(CHANGE), SCORES)
+    asked = Prediction(query(CHANGE), SCORES).as_json()
     assert load().event(asked) is None
     with_stream = load(eventgate_stream="a.stream", model_version="1")
-    assert with_stream.event(Prediction(Query("en", "Physics"), SCORES)) is None
+    assert with_stream.event(Prediction(Query("en", "Physics"), SCORES).as_json()) is None
     assert (
-        with_stream.event(Prediction(Query.parse({"event": None, "lang": "en", "page_id": 5}), SCORES))
+        with_stream.event(
+            Prediction(Query.parse({"event": None, "lang": "en", "page_id": 5}), SCORES).as_json()
+        )
         is None
     )
     assert with_stream.event(asked) is not None
@@ -237,7 +241,7 @@ def test_a_source_event_that_lacks_what_the_event_must_have_makes_none(load: Loa
 def test_a_stream_without_a_version_is_a_warning_and_the_event_says_so(
     load: Load, caplog: pytest.LogCaptureFixture
 ) -> None:
-    event = load(eventgate_stream="a.stream").event(Prediction(query(CHANGE), SCORES))
+    event = load(eventgate_stream="a.stream").event(Prediction(query(CHANGE), SCORES).as_json())
     assert event is not None
     assert event["predicted_classification"]["model_version"] == "unknown"
     assert "MODEL_VERSION is not" in caplog.text

@@ -11,10 +11,13 @@ from typing import Any
 import pytest
 
 import liftwing_plugin_outlink
-from liftwing_host import InvalidInput
+from liftwing_host import InvalidInput, LiftwingError, ModelConfig, ModelFileMissing
 from liftwing_plugin_outlink import OutlinkTopicModel
-from liftwing_plugin_outlink.model import Features, Outlinks, Prediction
+from liftwing_plugin_outlink.features import Features
+from liftwing_plugin_outlink.model import Outlinks
+from liftwing_plugin_outlink.prediction import Prediction
 from liftwing_plugin_outlink.query import Query
+from liftwing_plugin_outlink.settings import OutlinkSettings
 
 Ask = Callable[..., dict[str, Any]]
 
@@ -95,14 +98,14 @@ def test_an_answer_is_json(ask: Ask) -> None:
 
 def test_the_same_links_give_the_same_features_in_any_order(load: Callable[..., OutlinkTopicModel]) -> None:
     model = load()
-    assert model.preprocess(Outlinks(QUESTION, ("Q5", "Q42", "Q1"))).text == "Q1 Q42 Q5"
-    assert model.preprocess(Outlinks(QUESTION, ("Q42", "Q1", "Q5"))).text == "Q1 Q42 Q5"
+    assert model.preprocess(Outlinks(QUESTION, ("Q5", "Q42", "Q1")))["features_str"] == "Q1 Q42 Q5"
+    assert model.preprocess(Outlinks(QUESTION, ("Q42", "Q1", "Q5")))["features_str"] == "Q1 Q42 Q5"
 
 
 def test_equal_scores_are_told_by_name_and_none_is_above_one(load: Callable[..., OutlinkTopicModel]) -> None:
     model = load()
     model._weights = Certain()  # noqa: SLF001
-    prediction = model.predict(Features(Query("en", "Physics", threshold=1.0), "Q413"))
+    prediction = model.predict(Features(Query("en", "Physics", threshold=1.0), "Q413").as_json())
     results = model.postprocess(prediction)["prediction"]["results"]
     assert results == [{"topic": "A", "score": 1.0}, {"topic": "B", "score": 1.0}]
 
@@ -116,13 +119,79 @@ class Certain:
         return ("__label__B", "__label__A", "__label__C"), (1.00001, 1.00001, 0.99)
 
 
-@pytest.mark.parametrize(
-    "value",
-    [Outlinks(QUESTION, ("Q1", "Q2")), Features(QUESTION, "Q1 Q2"), Prediction(QUESTION, (("A", 0.5),))],
-    ids=lambda value: type(value).__name__,
-)
-def test_what_goes_from_hook_to_hook_can_be_pickled(value: object) -> None:
+def test_what_goes_from_fetch_to_preprocess_can_be_pickled() -> None:
+    value = Outlinks(QUESTION, ("Q1", "Q2"))
     assert pickle.loads(pickle.dumps(value)) == value  # noqa: S301
+
+
+def test_what_goes_to_a_predictor_and_back_is_json_and_loses_nothing() -> None:
+    question = Query("en", None, 8091, threshold=0.1, features="Q1 Q2", change={"dt": "today"})
+    features = Features(question, "Q1 Q2")
+    assert Features.read(json.loads(json.dumps(features.as_json()))) == features
+    told = Query("en", None, 8091, threshold=0.1, change={"dt": "today"})
+    prediction = Prediction(told, (("B", 0.9876543210987654), ("A", 0.1)))
+    assert Prediction.read(json.loads(json.dumps(prediction.as_json()))) == prediction
+
+
+def test_features_of_lift_wings_transformer_of_2022_are_predicted_from(
+    load: Callable[..., OutlinkTopicModel],
+) -> None:
+    features = {
+        "features_str": "Q413 Q937",
+        "page_title": "Of my own",
+        "lang": "en",
+        "threshold": 0.1,
+        "debug": False,
+    }
+    told = load().predict(features)
+    assert (told["lang"], told["page_title"]) == ("en", "Of my own")
+    assert told["topics"]
+    assert all(score >= 0.1 for _, score in told["topics"])
+    everything = load().predict(features | {"debug": True})["topics"]
+    assert len(everything) > len(told["topics"])
+
+
+@pytest.mark.parametrize(
+    ("features", "error"),
+    [
+        ({"lang": "en", "page_title": "X"}, 'Missing "features_str" in input data.'),
+        ({"lang": "en", "page_title": "X", "features_str": "Q1", "change": 1}, 'Expected "change" to be a json dict.'),
+        (["Q1"], "Please verify that request input is a json dict"),
+    ],
+)  # fmt: skip
+def test_features_that_are_none_are_a_400_that_says_why(
+    load: Callable[..., OutlinkTopicModel], features: Any, error: str
+) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        load().predict(features)
+    assert caught.value.message == error
+
+
+def test_an_answer_of_lift_wings_predictor_of_2022_is_told(load: Callable[..., OutlinkTopicModel]) -> None:
+    answer = load().postprocess({"topics": [["A", 0.2], ["B", 0.3]], "lang": "en", "page_title": "Physics"})
+    results = [{"topic": "B", "score": 0.3}, {"topic": "A", "score": 0.2}]
+    assert answer == {"prediction": {"article": "https://en.wikipedia.org/wiki/Physics", "results": results}}
+
+
+@pytest.mark.parametrize(
+    "answer", [{}, [], None, {"topics": 1, "lang": "en"}, {"topics": [["A"]], "lang": "en"}]
+)
+def test_an_answer_that_is_no_prediction_is_a_502(
+    load: Callable[..., OutlinkTopicModel], answer: Any
+) -> None:
+    with pytest.raises(LiftwingError) as caught:
+        load().postprocess(answer)
+    assert caught.value.http_status == 502
+
+
+def test_a_transformer_needs_no_fasttext_and_a_predictor_no_wiki(tmp_path: Path) -> None:
+    """The file of the model is not even looked for."""
+    settings = OutlinkSettings(model_path=tmp_path / "none.bin")
+    config = ModelConfig("outlink-topic-model", settings, role="transformer")
+    OutlinkTopicModel(config).load(config)
+    config = ModelConfig("outlink-topic-model", settings, role="predictor")
+    with pytest.raises(ModelFileMissing):
+        OutlinkTopicModel(config).load(config)
 
 
 def test_a_request_leaves_nothing_on_the_model(load: Callable[..., OutlinkTopicModel]) -> None:

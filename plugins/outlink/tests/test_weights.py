@@ -14,7 +14,7 @@ import liftwing_plugin_outlink
 from liftwing_host import ConfigurationError, ModelFileMissing
 from liftwing_plugin_outlink import OutlinkTopicModel
 from liftwing_plugin_outlink.fasttext_file import is_whole_model
-from liftwing_plugin_outlink.model import Features
+from liftwing_plugin_outlink.features import Features
 from liftwing_plugin_outlink.query import Query
 
 Load = Callable[..., OutlinkTopicModel]
@@ -31,7 +31,7 @@ def part(length: int) -> bytes:
 
 def answers(model: OutlinkTopicModel) -> bool:
     """Whether a model predicts."""
-    return bool(model.predict(Features(Query("en", "Physics"), "Q413")).scores)
+    return bool(model.predict(Features(Query("en", "Physics", threshold=0.0), "Q413").as_json())["topics"])
 
 
 def test_the_file_of_the_settings_is_loaded(load: Load, tmp_path: Path) -> None:
