@@ -48,7 +48,7 @@ def test_the_public_functions_take_these_arguments() -> None:
         return list(inspect.signature(function).parameters)
 
     assert arguments(Model) == ["config"]
-    assert arguments(ModelConfig) == ["name", "settings", "demo", "downloads", "mounted"]
+    assert arguments(ModelConfig) == ["name", "settings", "demo", "downloads", "mounted", "role"]
     assert arguments(Request) == ["id", "model", "protocol", "headers", "deadline"]
     assert arguments(liftwing_host.PublishedFile) == ["url", "name", "sha256", "size", "licence"]
     assert arguments(liftwing_host.setting) == ["default", "env", "minimum", "maximum", "above", "help"]
@@ -67,7 +67,7 @@ def test_every_error_has_its_status_and_one_root() -> None:
         "ConfigurationError": 500, "DeadlineExceeded": 504, "ExplainerNotFound": 501, "HookFailed": 500,
         "InferenceError": 500, "InvalidInput": 400, "LiftwingError": 500, "ModelFileMissing": 500,
         "ModelNotFound": 404, "ModelNotReady": 503, "Overloaded": 503, "PayloadTooLarge": 413,
-        "PluginNotFound": 500, "WorkerDied": 500,
+        "PluginNotFound": 500, "PredictorFailed": 502, "PredictorUnavailable": 503, "WorkerDied": 500,
     }  # fmt: skip
     assert all(issubclass(getattr(errors, name), LiftwingError) for name in errors.__all__)
 

@@ -69,7 +69,13 @@ def test_an_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) ->
     assert (read({}).host.port, read({}).models) == (8080, ())
 
 
-LIFT_WINGS = ("asyncio_use_process_pool", "asyncio_aux_workers", "preprocess_mp", "inference_mp")
+LIFT_WINGS = (
+    "asyncio_use_process_pool",
+    "asyncio_aux_workers",
+    "preprocess_mp",
+    "inference_mp",
+    "requests_ca_bundle",
+)
 
 
 def test_every_setting_of_the_host_has_a_variable_of_its_own() -> None:

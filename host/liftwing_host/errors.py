@@ -8,8 +8,10 @@
      ├─ HookFailed                500  a hook raised something that was not meant for clients
      ├─ WorkerDied                500  the process that ran the request died, twice
      ├─ ExplainerNotFound         501  `:explain` of a model that explains nothing
+     ├─ PredictorFailed           502
      ├─ ModelNotReady             503
      ├─ Overloaded                503  with Retry-After
+     ├─ PredictorUnavailable      503  with Retry-After
      ├─ DeadlineExceeded          504
      └─ ConfigurationError        500  for the operator alone; never sent to a client
          ├─ PluginNotFound
@@ -40,6 +42,8 @@ __all__ = [
     "Overloaded",
     "PayloadTooLarge",
     "PluginNotFound",
+    "PredictorFailed",
+    "PredictorUnavailable",
     "WorkerDied",
 ]
 
@@ -50,9 +54,13 @@ class LiftwingError(Exception):
     Args:
         message: What the client reads. No paths, no internal addresses.
         status: HTTP status; the class's own where it is left out.
+
+    Attributes:
+        retry_after: The value of the header Retry-After, where there is to be one.
     """
 
     status: ClassVar[int] = 500
+    retry_after: str | None = None
 
     def __init__(self, message: str, *, status: int | None = None) -> None:
         super().__init__(message)
@@ -132,7 +140,26 @@ class Overloaded(LiftwingError):
 
     def __init__(self, name: str, *, retry_after: int = 1) -> None:
         super().__init__(f"Model with name {name} is overloaded. Try again later.")
-        self.retry_after = retry_after
+        self.retry_after = str(retry_after)
+
+
+class PredictorFailed(LiftwingError):
+    """The predictor of a transformer answered what is no answer."""
+
+    status = 502
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"The predictor of model {name} failed; the log has the reason.")
+
+
+class PredictorUnavailable(LiftwingError):
+    """The predictor of a transformer cannot be reached, or answers nobody now."""
+
+    status = 503
+    retry_after = "1"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"The predictor of model {name} is not available. Try again later.")
 
 
 class DeadlineExceeded(LiftwingError):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from .errors import ConfigurationError, ModelFileMissing
 from .hookspecs import LEG_HOOKS, hookimpl
@@ -42,12 +42,15 @@ class ModelConfig:
     """What the host tells a model when it is loaded.
 
     Attributes:
-        name: The name in the URL. A family's class serves several.
+        name: The model's name, also in the URL unless the operator gave it another there. A family's class serves
+            several.
         settings: The plugin's declared settings, read and checked: an instance of the dataclass that the
             annotation ``settings`` of the class (or module) names.
         demo: The operator asked for the demo (`--demo`): ship a small model, ask no other service.
         downloads: The folder into which ``liftwing-host download NAME`` puts the model's published files.
         mounted: The folder into which KServe's storage initializer puts them.
+        role: Which hooks run here: ``all``; ``transformer``: all but `predict`, which another host runs, so that
+            `load` need not load what only `predict` needs; ``predictor``: `predict` alone.
     """
 
     name: str
@@ -55,6 +58,7 @@ class ModelConfig:
     demo: bool = False
     downloads: Path = Path()
     mounted: Path = Path("/mnt/models")
+    role: Literal["all", "transformer", "predictor"] = "all"
 
     def find_file(self, *names: str, path: Path | None = None, advice: str = "") -> Path:
         """The model's file: the one that the operator named, or the first that is there of the usual places.

@@ -39,6 +39,11 @@ HOST_KEYS = (
     "asyncio_use_process_pool",
     "preprocess_mp",
     "inference_mp",
+    "role",
+    "predictor_host",
+    "predictor_protocol",
+    "predictor_use_ssl",
+    "predictor_request_timeout_seconds",
 )
 """The host's own keys in ``[models.NAME]``, which no plugin's setting can have for its name."""
 

@@ -51,7 +51,7 @@ from .body_arena import Body, Place
 
 __all__ = ["CANCELLED", "VERSION", "FrameReader", "Head", "HookBoard", "ProtocolError", "frame"]
 
-VERSION = 2
+VERSION = 3
 """Compared in `init`, `ready` and `hello`: a plugin's own environment may hold another liftwing-host."""
 
 CANCELLED = 499

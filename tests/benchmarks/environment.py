@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-__all__ = ["CACHE", "prepare", "python_of", "requirements_of"]
+__all__ = ["CACHE", "make_environment", "prepare", "python_of", "requirements_of"]
 
 CACHE = Path(__file__).parents[2] / ".cache" / "bench"
 PYTHON = "python3.11"
@@ -31,20 +31,36 @@ def prepare(peer: str) -> None:
     Raises:
         subprocess.CalledProcessError: It could not be made; pip has said why.
     """
-    folder = CACHE / "venvs" / peer
-    stamp = folder / "installed"
-    wanted = hashlib.sha256(requirements_of(peer).read_bytes()).hexdigest()
-    if stamp.exists() and stamp.read_text() == wanted and python_of(peer).exists():
-        return
-    print(f"installing {peer} …", file=sys.stderr, flush=True)
+    make_environment(CACHE / "venvs" / peer, requirements_of(peer))
+
+
+def make_environment(folder: Path, *requirements: Path) -> Path:
+    """Make an environment of its own, unless it is there as its requirements say.
+
+    Args:
+        folder: Where it is.
+        requirements: The files that pin what is installed there; the last ones may include the first.
+
+    Returns:
+        Its interpreter.
+
+    Raises:
+        subprocess.CalledProcessError: It could not be made; pip has said why.
+    """
+    python, stamp = folder / "bin" / "python", folder / "installed"
+    wanted = hashlib.sha256(b"".join(file.read_bytes() for file in requirements)).hexdigest()
+    if stamp.exists() and stamp.read_text() == wanted and python.exists():
+        return python
+    print(f"installing {folder.name} …", file=sys.stderr, flush=True)
     shutil.rmtree(folder, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
     # Without pip of its own: Debian's Python has none to give, and ours can stand in for it.
     _run([shutil.which(PYTHON) or sys.executable, "-m", "venv", "--without-pip", str(folder)])
-    pip = [sys.executable, "-m", "pip", "--python", str(python_of(peer)), "--disable-pip-version-check"]
-    _run([*pip, "install", "--quiet", "--requirement", str(requirements_of(peer))])
-    _run([str(python_of(peer)), "-m", "compileall", "-q", str(folder / "lib")], check=False)
+    pip = [sys.executable, "-m", "pip", "--python", str(python), "--disable-pip-version-check"]
+    _run([*pip, "install", "--quiet", "--requirement", str(requirements[-1])])
+    _run([str(python), "-m", "compileall", "-q", str(folder / "lib")], check=False)
     stamp.write_text(wanted)
+    return python
 
 
 def _run(command: list[str], *, check: bool = True) -> None:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import platformdirs
 
+from ..certificates import tls_context
 from ..errors import ConfigurationError
 from ..setting import read_settings, setting
 
@@ -50,16 +51,7 @@ class EventSettings:
         """
         if urlsplit(self.url).scheme != "https":
             return None
-        bundle = self.ca_bundle
-        try:
-            if bundle is not None and bundle.is_dir():
-                return ssl.create_default_context(capath=str(bundle))
-            return ssl.create_default_context(cafile=None if bundle is None else str(bundle))
-        except OSError as error:
-            raise ConfigurationError(
-                f"REQUESTS_CA_BUNDLE={str(bundle)!r} cannot be read: {error.strerror or error}. "
-                "It must be a file of certificates in PEM."
-            ) from None
+        return tls_context(self.ca_bundle)
 
 
 def read(environ: Mapping[str, str]) -> EventSettings:

@@ -28,11 +28,16 @@ def assemble(settings: Settings, catalogue: Catalogue, bodies: BodyArena) -> lis
         raise ConfigurationError(
             "No model to serve. Name one with --model NAME; `liftwing-host models` lists what is installed."
         )
+    if settings.host.model_name and len(settings.models) > 1:
+        raise ConfigurationError(
+            f"model_name={settings.host.model_name!r} is the name of one model, and {len(settings.models)} are to be "
+            "served. Leave it out: each then has its own name."
+        )
     of_plugin: dict[str, list[ServedModel]] = defaultdict(list)
     for name in settings.models:
         offer = catalogue.find(name)
         of_plugin[offer.distribution].append(
-            ServedModel(name, offer, settings.of_model(name, offer.distribution))
+            ServedModel(settings.served_as(name), name, offer, settings.of_model(name, offer.distribution))
         )
     return [_pool(settings, name, models, bodies) for name, models in of_plugin.items()]
 
@@ -45,18 +50,25 @@ def _pool(settings: Settings, name: str, models: list[ServedModel], bodies: Body
     # The CPUs are shared out among the workers: more threads than that would only wait for each other.
     threads = max(1, cpus // max(1, own.workers or 1))
     processes = Processes(name, orders, python, settings.host.log_level, threads, bodies)
-    return Pool(name, models, own, settings.host.max_concurrency, processes)
+    predictor = None
+    if any(model.predictor is not None for model in models):
+        from .predictor import Predictor  # It imports aiohttp, which other hosts do without.
+
+        predictor = Predictor(models, settings.host)
+    return Pool(name, models, own, settings.host.max_concurrency, processes, predictor)
 
 
 def _order(settings: Settings, model: ServedModel) -> dict[str, Any]:
     """What `init` tells a template about a model: the fields of `liftwing_host.worker.plugin.ModelOrder`."""
     return {
         "name": model.name,
+        "model": model.model,
         "entry_point": model.offer.entry_point,
-        "table": settings.model_tables.get(model.name, {}),
+        "table": settings.model_tables.get(model.model, {}),
         "demo": settings.host.demo,
-        "downloads": str(downloads_of(settings.host.downloads, model.name)),
+        "downloads": str(downloads_of(settings.host.downloads, model.model)),
         "beside_loop": model.settings.beside_loop,
         "max_batch_size": model.settings.max_batch_size,
         "dev": settings.host.dev,
+        "role": model.role,
     }

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from ..body_arena import Body
     from ..errors import LiftwingError
     from .served_model import Leg
-    from .worker import Worker
 
-__all__ = ["Answer", "Call"]
+__all__ = ["AT_PREDICTOR", "Answer", "Call", "Runner"]
+
+AT_PREDICTOR = "predict at the predictor"
+"""Where a call is that the predictor runs."""
 
 _ids = itertools.count(1)
 
@@ -37,6 +39,29 @@ class Answer:
         return int(self.head["status"])
 
 
+class Runner(Protocol):
+    """What runs calls: a worker process, or the client of a predictor.
+
+    Attributes:
+        role: What kind of runner it is.
+    """
+
+    role: str
+
+    @property
+    def room(self) -> int:
+        """How many more calls it may be given now."""
+
+    def give(self, calls: Sequence[Call]) -> None:
+        """Have it run calls."""
+
+    def watch(self, call: Call) -> None:
+        """Nobody waits for the call any more."""
+
+    def cancel(self, call: Call) -> None:
+        """Have it end a call; it answers all the same."""
+
+
 class Call:
     """A leg that waits, runs, or is answered.
 
@@ -55,7 +80,7 @@ class Call:
         batch_size: How many calls may be run as one batch with it, itself included.
         head: The head of the message to the worker.
         done: Whether it has its outcome.
-        worker: The process that runs it, once one does.
+        worker: The process (or the client of the predictor) that runs it, once one does.
         deaths: How many workers died running it.
         guard: What ends the worker if it has not answered long after the deadline.
     """
@@ -81,13 +106,19 @@ class Call:
         self.number = number
         self.hooks = leg.hooks
         self.batch_size = leg.batch_size
-        self.head = {"kind": "call", "id": self.id, "model": model, "leg": number, "request": request}
+        self.head: dict[str, Any] = {
+            "kind": "call",
+            "id": self.id,
+            "model": model,
+            "leg": number,
+            "request": request,
+        }
         self.body = body
         self.deadline = deadline
         self.timeout = timeout
         # None once it has been called: caller and call refer to each other, and to the body of the request.
         self._on_outcome: Callable[[Answer | LiftwingError], None] | None = on_outcome
-        self.worker: Worker | None = None
+        self.worker: Runner | None = None
         self.deaths = 0
         self.guard: asyncio.TimerHandle | None = None
 

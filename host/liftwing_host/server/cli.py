@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from ..errors import ConfigurationError
+from .role import Role
 from .settings import LogLevel
 
 if TYPE_CHECKING:
@@ -67,12 +68,13 @@ def main() -> None:
 
 @main.command()
 @click.option(
-    "--model",
+    "--model", "models", multiple=True, metavar="NAME", help="A model to serve; may be given again."
+)
+@click.option(
+    "--model-name",
     "--model_name",
-    "models",
-    multiple=True,
     metavar="NAME",
-    help="A model to serve; may be given again.",
+    help="The one model's name in the URL; without --model, the model itself.",
 )
 @click.option(
     "--port", "--http_port", type=int, help="Port to listen on; 0 takes a free one.  [default: 8080]"
@@ -97,6 +99,37 @@ def main() -> None:
 @click.option("--reload", is_flag=True, default=None, help="Load plugins anew when their files change.")
 @click.option("--dev", is_flag=True, default=None, help="Find mistakes of plugins, at a price.")
 @click.option("--timeout", type=float, help="Seconds that a request may take.  [default: 60]")
+@click.option(
+    "--role",
+    type=click.Choice(get_args(Role)),
+    help="Which hooks run here: all; all but predict; predict alone.  [default: all, or transformer with --predictor-host]",
+)
+@click.option(
+    "--predictor-host",
+    "--predictor_host",
+    metavar="HOST:PORT",
+    help="Where features are sent: makes this host a transformer.",
+)
+@click.option(
+    "--predictor-protocol",
+    "--predictor_protocol",
+    metavar="v1",
+    help="What the predictor speaks.  [default: v1]",
+)
+@click.option(
+    "--predictor-use-ssl",
+    "--predictor_use_ssl",
+    type=bool,
+    is_flag=False,
+    flag_value=True,
+    help="Ask the predictor over HTTPS.",
+)
+@click.option(
+    "--predictor-request-timeout-seconds",
+    "--predictor_request_timeout_seconds",
+    type=float,
+    help="Seconds that the predictor may take.  [default: what the request has left]",
+)
 @click.option(
     "--drain-delay", type=float, help="Seconds of not being ready before the port is closed.  [default: 0]"
 )

@@ -40,6 +40,7 @@ def _checked(head: Head) -> Head:
 def _ask(offer: Offer) -> list[Head]:
     order = {
         "name": offer.name,
+        "model": offer.name,
         "entry_point": offer.entry_point,
         "table": {},
         "demo": False,

@@ -16,7 +16,7 @@ from typing import Protocol, TypeVar
 import orjson
 
 from ..body_arena import Body, Place
-from ..errors import LiftwingError, Overloaded, PayloadTooLarge
+from ..errors import LiftwingError, PayloadTooLarge
 from ..extension import Reply
 from .host import Traffic
 
@@ -87,7 +87,7 @@ def json_response(status: int, value: object) -> Reply:
 
 def error_response(error: LiftwingError) -> Reply:
     """The one envelope of every error."""
-    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, Overloaded) else {}
+    headers = {} if error.retry_after is None else {"Retry-After": error.retry_after}
     return Reply(error.http_status, orjson.dumps({"error": error.message}), headers=headers)
 
 

@@ -6,7 +6,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 
 from ..errors import LiftwingError
-from .call import Call
+from .call import Call, Runner
 from .worker import Worker
 
 __all__ = ["Line"]
@@ -23,7 +23,7 @@ class Line:
 
     def __init__(self) -> None:
         self.workers: list[Worker] = []
-        self._with_room: list[Worker] = []
+        self._with_room: list[Runner] = []
         self._waiting: deque[Call] = deque()
         self._waiting_of: Counter[str] = Counter()
 
@@ -58,7 +58,7 @@ class Line:
             self._waiting.remove(call)
             self._waiting_of[call.model] -= 1
 
-    def has_room(self, worker: Worker) -> None:
+    def has_room(self, worker: Runner) -> None:
         """A process has become able to take calls: a new one, or one that has answered."""
         while worker.room > 0 and self._waiting:
             worker.give(self._next_batch() if worker.role == "compute" else [self._next()])

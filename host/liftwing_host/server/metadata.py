@@ -25,7 +25,9 @@ class Metadata:
         model = self._host.model(exchange.path_arguments["name"])
         if not model.ready or self._host.draining:
             raise ModelNotReady(model.name)
-        return json_response(200, {"name": model.name, "ready": True})
+        told = {"name": model.name, "ready": True}
+        # Beside KServe's keys, and only where this host runs one half of the model.
+        return json_response(200, told if model.role == "all" else {**told, "role": model.role})
 
     def redirect(self, exchange: Exchange) -> Reply:  # noqa: ARG002
         """`/v1/models/` is `/v1/models`."""

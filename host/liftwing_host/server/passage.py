@@ -30,7 +30,12 @@ log = logging.getLogger("liftwing_host.inference")
 TIMEOUT_HEADER = "x-request-timeout"
 """The client's own limit, in seconds; it can shorten the operator's, not lengthen it."""
 
-_STEP = {"decode": "Reading the request", "encode": "Encoding the response"}
+_STEP = {
+    "decode": "Reading the request",
+    "encode": "Encoding the response",
+    "encode features": "Encoding the features for the predictor",
+    "encode prediction": "Encoding the prediction for the transformer",
+}
 
 
 class Passage:
@@ -95,7 +100,7 @@ class Passage:
             if self._number + 1 < len(self._model.legs):
                 self._number += 1
                 leg = self._model.legs[self._number]
-                if leg.kind == "compute" and self._model.pool.full_for(self._model, (leg,)):
+                if leg.kind != "async" and self._model.pool.full_for(self._model, (leg,)):
                     # There was room when it arrived; meanwhile others came out of the leg before.
                     self._end()
                     raise Overloaded(self._model.name)

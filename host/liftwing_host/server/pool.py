@@ -4,7 +4,8 @@
 
     Pool ─┬─ template          loads the plugin's models, forks the workers (or says that it cannot be forked)
           ├─ line of async     ─── slot: one async worker after another
-          └─ line of compute   ─── slots 0..N-1: one compute worker after another in each
+          ├─ line of compute   ─── slots 0..N-1: one compute worker after another in each
+          └─ line of remote    ─── the client of the predictor, for transformers
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError, ModelNotReady, WorkerDied
 from ..wire import VERSION, Head
@@ -24,6 +25,9 @@ from .served_model import Leg, ServedModel
 from .settings import PluginSettings
 from .slot import FUTILE_LIVES, Slot, back_off
 from .worker import Worker
+
+if TYPE_CHECKING:
+    from .predictor import Predictor
 
 __all__ = ["Pool"]
 
@@ -42,6 +46,7 @@ class Pool:
         settings: How many compute workers it has (0 runs everything in one process), and when they are replaced.
         max_concurrency: How many calls an async worker has under way.
         processes: The child processes themselves.
+        predictor: What asks the predictors of those models that are transformers.
 
     Attributes:
         name: The plugin's distribution.
@@ -58,6 +63,7 @@ class Pool:
         settings: PluginSettings,
         max_concurrency: int,
         processes: Processes,
+        predictor: Predictor | None = None,
     ) -> None:
         self.settled = asyncio.Event()
         self.name = self._name = name
@@ -73,6 +79,9 @@ class Pool:
         self._processes = processes
         self._lines: dict[str, Line] = {}
         self._kinds_in_order: set[str] = set()
+        self._predictor = predictor
+        if predictor is not None:
+            self._lines["remote"] = predictor.line
         self._suspects = Line()
         self._suspects_slots: dict[int, Slot] = {}
         self._slots: list[Slot] = []
@@ -118,7 +127,7 @@ class Pool:
         self._suspects.leave(call)
         if call.worker is not None:
             call.worker.watch(call)
-            if leg.kind == "async":
+            if leg.kind != "compute":
                 call.worker.cancel(call)
 
     def hook_of(self, call: Call) -> str:
@@ -158,6 +167,8 @@ class Pool:
         for worker in workers:
             worker.close()
         await self._processes.close(workers)
+        if self._predictor is not None:
+            await self._predictor.close()
 
     # Keeping the template
 
@@ -297,7 +308,10 @@ class Pool:
     def _changed(self, slot: Slot) -> None:
         """A slot has a worker, or is broken: who waits for the start, or in the line, may have to be told."""
         in_order = {id(other.line) for other in self._slots if other.in_order}
-        self._kinds_in_order = {kind for kind, line in self._lines.items() if id(line) in in_order}
+        # Whether its predictor is there, each answer tells: a transformer is ready without.
+        self._kinds_in_order = {kind for kind, line in self._lines.items() if id(line) in in_order} | {
+            "remote"
+        }
         if slot.broken and not any(other.in_order for other in self._slots if other.line is slot.line):
             slot.line.give_up(lambda call: ModelNotReady(call.model))
             for model in self._models.values():

@@ -22,7 +22,7 @@ from ..body_arena import BodyArena
 from ..errors import ConfigurationError
 from ..hookspecs import LEG_HOOKS
 from ..wire import VERSION, Head, HookBoard
-from .call import Call
+from .call import AT_PREDICTOR, Call
 from .launch import host_path, launch
 from .stderr import StderrTail
 from .template import Template
@@ -132,6 +132,8 @@ class Processes:
         """Where a call is now, as precisely as can be told from here: the queue, or the hook that works on it."""
         if call.worker is None:
             return "the queue"
+        if not isinstance(call.worker, Worker):
+            return AT_PREDICTOR
         # An async worker runs many hooks at once; its byte of the board has room for one.
         code = self.board[call.worker.number] if call.worker.role != "async" else 0
         running = LEG_HOOKS[code - 1] if code else ""

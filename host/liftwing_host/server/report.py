@@ -11,7 +11,7 @@ from typing import Any
 
 from ..wire import Head
 from .host import Host
-from .served_model import ServedModel
+from .served_model import Leg, ServedModel
 
 __all__ = ["Reporter", "make_reporter"]
 
@@ -97,10 +97,17 @@ def _line(model: ServedModel, port: int) -> str:
         trace = f"\n{model.traceback.rstrip()}" if model.traceback else ""
         return f"{model.name} ({brought}) is NOT READY: {problem}{trace}"
     workers = len(model.pool.live_workers())
-    legs = ", then ".join(f"{' + '.join(leg.hooks)} ({leg.kind})" for leg in model.legs)
+    legs = ", then ".join(f"{' + '.join(leg.hooks)} ({_place(leg, model)})" for leg in model.legs)
+    role = "" if model.role == "all" else f" as {model.role}"
     example = "{}" if model.example is None else json.dumps(model.example)
-    curl = f"curl localhost:{port}/v1/models/{model.name}:predict -d {shlex.quote(example)}"
+    curl = f"; try: curl localhost:{port}/v1/models/{model.name}:predict -d {shlex.quote(example)}"
     return (
-        f"{model.name} ({brought}) is ready: loaded in {model.seconds:.2f} s, "
-        f"{model.memory / _MIB:.0f} MiB, {workers} workers; {legs}; try: {curl}"
+        f"{model.name} ({brought}) is ready{role}: loaded in {model.seconds:.2f} s, "
+        f"{model.memory / _MIB:.0f} MiB, {workers} workers; {legs}"
+        + (curl if model.role != "predictor" else "")
     )
+
+
+def _place(leg: Leg, model: ServedModel) -> str:
+    """Where a leg runs."""
+    return leg.kind if model.predictor is None or leg.kind != "remote" else model.predictor.url(model.name)

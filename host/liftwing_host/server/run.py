@@ -51,7 +51,7 @@ async def serve(
     bodies = BodyArena()
     pools = assemble(settings, catalogue, bodies)
     _warn_of_unused_tables(settings, pools)
-    host = Host(pools, settings.models, settings.host, bodies)
+    host = Host(pools, map(settings.served_as, settings.models), settings.host, bodies)
     sockets = bind(settings.host.port, settings.host.address)
     port = sockets[0].getsockname()[1]
     extensions, view = Extensions(), View(host)
@@ -85,7 +85,7 @@ async def serve(
 def _assemble_again(host: Host, settings: Settings, catalogue: Catalogue, bodies: BodyArena) -> list[Pool]:
     """A model that the file no longer names goes on being served: by its plugin's new pool, if it gets one."""
     renewed = {catalogue.find(name).distribution for name in settings.models}
-    served = [model.name for pool in host.pools if pool.name in renewed for model in pool.models]
+    served = [model.model for pool in host.pools if pool.name in renewed for model in pool.models]
     models = tuple(dict.fromkeys([*settings.models, *served]))
     return assemble(dataclasses.replace(settings, models=models), catalogue, bodies)
 

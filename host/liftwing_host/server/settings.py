@@ -17,6 +17,7 @@ import platformdirs
 
 from ..errors import ConfigurationError
 from ..setting import HOST_KEYS, read_settings, setting
+from .role import Role, role_of
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -80,6 +81,28 @@ class HostSettings:
     inference_mp: bool | None = setting(
         None, env="INFERENCE_MP", help="Lift Wing's: false keeps predict out of the compute workers"
     )
+    model_name: str | None = setting(
+        None, env="LIFTWING_MODEL_NAME", help="the name in the URL, where one model is served"
+    )
+    role: Role | None = setting(None, env="LIFTWING_ROLE", help="which of the hooks run here")
+    predictor_host: str | None = setting(
+        None, env="LIFTWING_PREDICTOR_HOST", help="where features are sent, as HOST or HOST:PORT"
+    )
+    predictor_protocol: Literal["v1"] = setting(
+        "v1", env="LIFTWING_PREDICTOR_PROTOCOL", help="KServe's v1 protocol alone, neither v2 nor gRPC"
+    )
+    predictor_use_ssl: bool = setting(
+        False, env="LIFTWING_PREDICTOR_USE_SSL", help="ask the predictor over HTTPS"
+    )
+    predictor_request_timeout_seconds: float | None = setting(
+        None,
+        env="LIFTWING_PREDICTOR_REQUEST_TIMEOUT_SECONDS",
+        above=0,
+        help="seconds that the predictor may take, of those that the request has",
+    )
+    requests_ca_bundle: Path | None = setting(
+        None, env="REQUESTS_CA_BUNDLE", help="the certificates by which the predictor's is checked"
+    )
     drain_delay: float = setting(
         0.0,
         env="LIFTWING_DRAIN_DELAY",
@@ -117,6 +140,15 @@ class ModelSettings:
     asyncio_use_process_pool: bool | None = setting(None)
     preprocess_mp: bool | None = setting(None)
     inference_mp: bool | None = setting(None)
+    role: Role | None = setting(None, help="which of the hooks run here")
+    predictor_host: str | None = setting(None, help="where features are sent, as HOST or HOST:PORT")
+    predictor_protocol: Literal["v1"] | None = setting(
+        None, help="KServe's v1 protocol alone, neither v2 nor gRPC"
+    )
+    predictor_use_ssl: bool | None = setting(None, help="ask the predictor over HTTPS")
+    predictor_request_timeout_seconds: float | None = setting(
+        None, above=0, help="seconds that the predictor may take, of those that the request has"
+    )
 
     @property
     def beside_loop(self) -> tuple[str, ...]:
@@ -166,7 +198,12 @@ class Settings:
         if self._own_workers(distribution) is not None:
             # The number of workers in this host's own words says whether there is a pool.
             host = dataclasses.replace(host, asyncio_use_process_pool=None)
-        return _inherit(self.model_settings.get(name, ModelSettings()), host)
+        own = self.model_settings.get(name, ModelSettings())
+        return _inherit(dataclasses.replace(own, role=role_of(name, own, host)), host)
+
+    def served_as(self, model: str) -> str:
+        """A model's name in the URL."""
+        return self.host.model_name or model
 
     def _own_workers(self, distribution: str) -> int | None:
         of_plugin = self.plugin_settings.get(distribution, PluginSettings()).workers
@@ -212,9 +249,13 @@ def read(flags: Mapping[str, Any], models: tuple[str, ...] = (), config: Path | 
     plugin_tables = _tables(table, "plugins", where)
     from_variable = tuple(filter(None, os.environ.get("LIFTWING_MODELS", "").replace(",", " ").split()))
     own, rest = _split_model_tables(model_tables, where)
+    host = _host_settings(flags, table, where)
+    named = models or from_variable
+    if not named and host.model_name:
+        named, host = (host.model_name,), dataclasses.replace(host, model_name=None)
     return Settings(
-        host=_host_settings(flags, table, where),
-        models=tuple(dict.fromkeys(models or from_variable or model_tables)),
+        host=host,
+        models=tuple(dict.fromkeys(named or model_tables)),
         model_settings=own,
         model_tables=rest,
         plugin_settings={

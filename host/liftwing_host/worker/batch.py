@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import ConfigurationError
 from ..request import Request
 from ..wire import Head
-from .legs import EnterHook, Leg, arguments_of, failure, finish_leg, open_body, request_of, run_plain
+from .legs import ENCODE, EnterHook, Leg, arguments_of, failure, finish_leg, open_body, request_of, run_plain
 from .plugin import LoadedModel
 
 __all__ = ["run_batch"]
@@ -42,7 +42,7 @@ def run_batch(
     for part, (head, body) in zip(parts, calls, strict=True):
         with _Ending(part, "decode"):
             part.request = request_of(head)
-            part.value = open_body(leg, model, body)
+            part.value = open_body(leg, model, part.request, body)
     for hook in leg.hooks:
         enter(hook.name)
         left = [part for part in parts if part.ended is None]
@@ -79,7 +79,7 @@ def _predict_together(model: LoadedModel, parts: list[_Part]) -> bool:
 
 def _answer(leg: Leg, model: LoadedModel, part: _Part) -> tuple[Head, bytes]:
     if part.ended is None:
-        with _Ending(part, "encode"):
+        with _Ending(part, ENCODE[leg.gives]):
             return finish_leg(leg, model, part.request, part.before, part.value)
     assert part.ended is not None
     return part.ended, b""

@@ -2,6 +2,9 @@
 
 Hooks of one colour in a row are one leg: one hop between the host and a process. The first leg of a request
 decodes its body and the last one encodes the response, so that the host never looks into either.
+
+In a transformer, the leg `predict` is remote: the host sends what the leg before has encoded as JSON to the predictor,
+and the predictor's answer to the leg after. In a predictor, `predict` is the only leg.
 """
 
 from __future__ import annotations
@@ -15,11 +18,11 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import orjson
 
-from ..errors import ConfigurationError, LiftwingError
+from ..errors import ConfigurationError, InvalidInput, LiftwingError, PredictorFailed
 from ..hookspecs import LEG_HOOKS
 from ..request import Request
 from ..wire import CANCELLED, Head
@@ -27,6 +30,7 @@ from .codecs import v1
 from .plugin import Hook, LoadedModel
 
 __all__ = [
+    "ENCODE",
     "EnterHook",
     "Leg",
     "arguments_of",
@@ -46,7 +50,19 @@ log = logging.getLogger("liftwing_host.worker")
 _PLACE = {"fetch": "payload", "preprocess": "payload", "predict": "features", "postprocess": "prediction"}
 """The argument in which each hook gets what the one before it gave."""
 
+ENCODE: dict[Gives, str] = {
+    "value": "encode",
+    "response": "encode",
+    "features": "encode features",
+    "prediction": "encode prediction",
+}
+"""How the step after the last hook of a leg is called where it fails."""
+
 EnterHook = Callable[[str], None]
+
+Kind = Literal["async", "compute", "remote"]
+Takes = Literal["request", "features", "prediction", "value"]
+Gives = Literal["features", "prediction", "value", "response"]
 
 
 @dataclass(frozen=True)
@@ -54,24 +70,28 @@ class Leg:
     """Hooks in a row that run in one process.
 
     Attributes:
-        kind: The kind of process: `"async"` or `"compute"`.
-        hooks: The hooks, in their order.
+        kind: The kind of process: `"async"` or `"compute"`; or `"remote"`: the host asks the predictor.
+        hooks: The hooks, in their order. None where there is only an event to be told.
         batched: Whether several requests can go through it at once.
-        first: Whether it decodes the request's body.
-        last: Whether it encodes the response.
+        takes: What its body is: the request's; or the JSON of features or of a prediction, from the other half of
+            the model; or a `value` of the leg before.
+        gives: What its answer is: the response; or the JSON of features or of a prediction, for the other half of the
+            model; or a `value` for the leg after.
     """
 
-    kind: Literal["async", "compute"]
+    kind: Kind
     hooks: tuple[Hook, ...]
     batched: bool
-    first: bool
-    last: bool
+    takes: Takes
+    gives: Gives
 
 
 def plan_legs(model: LoadedModel) -> tuple[Leg, ...]:
     """The legs of a model: its hooks, in their order, cut where the kind of process changes."""
 
-    def kind(hook: Hook) -> Literal["async", "compute"]:
+    def kind(hook: Hook) -> Kind:
+        if hook.name == "predict" and model.role == "transformer":
+            return "remote"
         return "async" if hook.is_async or hook.name in model.beside_loop else "compute"
 
     runs: list[list[Hook]] = []
@@ -83,18 +103,35 @@ def plan_legs(model: LoadedModel) -> tuple[Leg, ...]:
             runs[-1].append(hook)
         else:
             runs.append([hook])
+    if kind(runs[-1][0]) == "remote" and "event" in model.hooks:
+        # Only here is it known what the client gets.
+        runs.append([])
+    kinds: list[Kind] = [kind(hooks[0]) if hooks else "compute" for hooks in runs]
+    gives = _gives(model, kinds)
     return tuple(
         Leg(
-            kind=kind(hooks[0]),
+            kind=kinds[index],
             hooks=tuple(hooks),
             batched=model.max_batch_size > 1
-            and kind(hooks[0]) == "compute"
+            and kinds[index] == "compute"
             and model.hooks["predict"] in hooks,
-            first=index == 0,
-            last=index == len(runs) - 1,
+            takes=cast("Takes", gives[index - 1]) if index else model.takes,
+            gives=gives[index],
         )
         for index, hooks in enumerate(runs)
     )
+
+
+def _gives(model: LoadedModel, kinds: list[Kind]) -> list[Gives]:
+    """What each leg gives."""
+    gives: list[Gives] = ["value" for _ in kinds]
+    gives[-1] = model.gives
+    if "remote" in kinds:
+        remote = kinds.index("remote")
+        gives[remote] = "prediction"
+        if remote:
+            gives[remote - 1] = "features"
+    return gives
 
 
 def run_compute_leg(
@@ -115,12 +152,12 @@ def run_compute_leg(
     hook_name = "decode"
     try:
         request = request_of(call)
-        before = value = open_body(leg, model, body)
+        before = value = open_body(leg, model, request, body)
         for hook in leg.hooks:
             hook_name = hook.name
             enter(hook_name)
             before, value = value, run_plain(hook, arguments_of(hook, value, request, model))
-        hook_name = "encode"
+        hook_name = ENCODE[leg.gives]
         return finish_leg(leg, model, request, before, value)
     except BaseException as error:  # noqa: BLE001 - sys.exit() in a hook must not end the worker either
         return failure(error, hook_name), b""
@@ -136,7 +173,7 @@ async def run_async_leg(
     hook_name = "decode"
     try:
         request = request_of(call)
-        before = value = open_body(leg, model, body)
+        before = value = open_body(leg, model, request, body)
         for hook in leg.hooks:
             hook_name = hook.name
             arguments = arguments_of(hook, value, request, model)
@@ -145,7 +182,7 @@ async def run_async_leg(
                 value = await hook.function(**arguments)
             else:
                 value = await _run_beside(thread, hook, arguments)
-        hook_name = "encode"
+        hook_name = ENCODE[leg.gives]
         return finish_leg(leg, model, request, before, value)
     except asyncio.CancelledError:
         return {"status": CANCELLED, "error": None, "hook": hook_name}, b""
@@ -186,17 +223,32 @@ def arguments_of(hook: Hook, value: Any, request: Request, model: LoadedModel) -
     return {name: given[name] for name in hook.arguments}
 
 
-def open_body(leg: Leg, model: LoadedModel, body: bytes | bytearray | memoryview) -> Any:
-    """The value that a call brings."""
-    if not leg.first:
+def open_body(leg: Leg, model: LoadedModel, request: Request, body: bytes | bytearray | memoryview) -> Any:
+    """The value that a call brings.
+
+    Raises:
+        InvalidInput: The client, or the transformer, sent what is no JSON.
+        PredictorFailed: The predictor did.
+    """
+    if leg.takes == "value":
         return pickle.loads(body)  # noqa: S301 - written by another worker of this pool, a moment ago
-    return bytes(body) if model.accepts_raw else v1.decode(body)
+    if leg.takes == "request":
+        return bytes(body) if model.accepts_raw else v1.decode(body)
+    try:
+        return v1.decode_value(body)
+    except InvalidInput as error:
+        if leg.takes == "features":
+            raise
+        log.error("request %s: the predictor of model %s answered no JSON: %s", request.id, model.name, error)
+        raise PredictorFailed(model.name) from None
 
 
 def close_value(leg: Leg, value: Any) -> tuple[Head, bytes]:
     """The answer that takes a value away."""
-    if not leg.last:
+    if leg.gives == "value":
         return {"status": 200}, pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
+    if leg.gives != "response":
+        return {"status": 200, "content_type": v1.JSON}, v1.encode_value(value)
     content_type, body = v1.encode(value)
     return {"status": 200, "content_type": content_type}, body
 
@@ -213,8 +265,8 @@ def finish_leg(leg: Leg, model: LoadedModel, request: Request, before: Any, valu
     """
     answer, body = close_value(leg, value)
     hook = model.hooks.get("event")
-    if leg.last and hook is not None:
-        prediction = before if leg.hooks[-1].name == "postprocess" else value
+    if leg.gives == "response" and hook is not None:
+        prediction = before if "postprocess" in model.hooks else value
         given = {"prediction": prediction, "response": value, "request": request, "model": model.model}
         try:
             answer["events"] = _events({name: given[name] for name in hook.arguments}, hook)

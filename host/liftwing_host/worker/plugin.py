@@ -15,7 +15,7 @@ import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pluggy
 
@@ -27,12 +27,21 @@ from ..setting import HOST_KEYS, read_settings
 __all__ = ["Hook", "LoadedModel", "ModelOrder", "import_entry_point", "open_plugin"]
 
 
+_ELSEWHERE = {
+    "all": (),
+    "transformer": ("predict_batch",),
+    "predictor": ("fetch", "preprocess", "postprocess", "event"),
+}
+"""The hooks that run in another process than this host's, by the role that this one has."""
+
+
 @dataclass(frozen=True)
 class ModelOrder:
     """What the host wants to have loaded: the body of one entry of `init`.
 
     Attributes:
         name: The name in the URL.
+        model: The model's own name, by which the plugin brings it.
         entry_point: Where its code is, as ``module:attribute``, or ``module`` for the module style.
         table: The model's own keys of the TOML file.
         demo: Whether the operator asked for the demo.
@@ -40,9 +49,11 @@ class ModelOrder:
         beside_loop: The `def` hooks that run in the async worker's process instead of a compute worker.
         max_batch_size: The operator's limit for `predict_batch`; None: the model's own.
         dev: Whether the author wants mistakes to be found at a price.
+        role: Which of the hooks run here, see `ModelConfig`.
     """
 
     name: str
+    model: str
     entry_point: str
     table: Mapping[str, Any]
     demo: bool
@@ -50,6 +61,7 @@ class ModelOrder:
     beside_loop: tuple[str, ...] = ()
     max_batch_size: int | None = None
     dev: bool = False
+    role: Literal["all", "transformer", "predictor"] = "all"
 
 
 @dataclass(frozen=True)
@@ -82,10 +94,20 @@ class LoadedModel:
         beside_loop: The `def` hooks that run in the async worker's process.
         max_batch_size: How many requests `predict_batch` gets at most; 1 where there is none.
         accepts_raw: Whether the payload is the body as it came, instead of decoded JSON.
+        role: Which of the hooks run here, see `ModelConfig`.
+        takes: What the body of a request is: the client's own `request`, or the `features` of the transformer.
+        gives: What the answer to a request is: the client's `response`, or the `prediction` for the transformer.
     """
 
     def __init__(self, order: ModelOrder, plugin: object, hooks: dict[str, Hook]) -> None:
         self.name = order.name
+        self.role = order.role
+        self.takes: Literal["request", "features"] = "request"
+        self.gives: Literal["response", "prediction"] = "response"
+        if order.role == "predictor":
+            self.takes = "features" if {"fetch", "preprocess"} & set(hooks) else "request"
+            self.gives = "prediction" if "postprocess" in hooks else "response"
+        hooks = {name: hook for name, hook in hooks.items() if name not in _ELSEWHERE[order.role]}
         self.beside_loop = frozenset(order.beside_loop)
         batch = order.max_batch_size or int(getattr(plugin, "max_batch_size", 32))
         self.max_batch_size = max(1, batch) if "predict_batch" in hooks else 1
@@ -118,10 +140,11 @@ def open_plugin(order: ModelOrder) -> tuple[LoadedModel, ModelConfig]:
     """
     found = import_entry_point(order.entry_point)
     config = ModelConfig(
-        name=order.name,
+        name=order.model,
         settings=_settings(found, order),
         demo=order.demo,
         downloads=Path(order.downloads),
+        role=order.role,
     )
     is_model = isinstance(found, type) and issubclass(found, Model)
     plugin = found(config) if is_model else found
@@ -129,7 +152,12 @@ def open_plugin(order: ModelOrder) -> tuple[LoadedModel, ModelConfig]:
         raise ConfigurationError(
             f"the entry point {order.entry_point} is neither a class derived from liftwing_host.Model nor a module"
         )
-    return LoadedModel(order, plugin, _find_hooks(plugin, order.name)), config
+    hooks = _find_hooks(plugin, order.name)
+    if order.role == "transformer" and not {"fetch", "preprocess", "postprocess", "event"} & set(hooks):
+        raise ConfigurationError(
+            "a transformer has nothing to do for this model, which has no hook but predict: ask the predictor itself"
+        )
+    return LoadedModel(order, plugin, hooks), config
 
 
 def import_entry_point(entry_point: str) -> Any:
@@ -145,7 +173,7 @@ def import_entry_point(entry_point: str) -> Any:
 
 def _settings(found: Any, order: ModelOrder) -> Any:
     declared = typing.get_type_hints(found).get("settings", Any)
-    where = f"[models.{order.name}]"
+    where = f"[models.{order.model}]"
     if declared is not Any:
         taken = [field.name for field in dataclasses.fields(declared) if field.name in HOST_KEYS]
         if taken:

@@ -154,18 +154,21 @@ def _loaded(opening: _Opening) -> Head:
     legs = [
         {
             "kind": leg.kind,
-            "hooks": [hook.name for hook in leg.hooks],
+            "hooks": [hook.name for hook in leg.hooks] or ["event"],
             "batch_size": model.max_batch_size if leg.batched else 1,
         }
         for leg in plan_legs(model)
     ]
-    example = model.example if isinstance(model.example, dict | list) else None
+    # What a predictor takes is not what a client sends.
+    is_example = isinstance(model.example, dict | list) and model.takes == "request"
+    example = model.example if is_example else None
     try:
         orjson.dumps(example)
     except TypeError:
         example = None  # Such as the bytes of a model that accepts raw bodies; it is only for show.
     return {
         "kind": "loaded", "model": model.name, "legs": legs, "example": example, "idempotent": model.idempotent,
+        "raw": model.accepts_raw and not {"fetch", "preprocess"} & set(model.hooks),
         "files": _times(_imported_files(opening.order)),
     }  # fmt: skip
 

@@ -15,7 +15,7 @@ import orjson
 
 from ...errors import InvalidInput
 
-__all__ = ["JSON", "decode", "encode", "encode_event"]
+__all__ = ["JSON", "decode", "decode_value", "encode", "encode_event", "encode_value"]
 
 JSON = "application/json"
 
@@ -29,15 +29,24 @@ def decode(body: bytes | bytearray | memoryview) -> Any:
     Raises:
         InvalidInput: The body is no JSON, or `instances` or `inputs` is not a list.
     """
-    try:
-        payload = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise InvalidInput(f"Unrecognized request format: {error}") from None
+    payload = decode_value(body)
     if isinstance(payload, dict):
         for key in _LISTS:
             if key in payload and not isinstance(payload[key], list):
                 raise InvalidInput(f'Expected "{key}" to be a list')
     return payload
+
+
+def decode_value(body: bytes | bytearray | memoryview) -> Any:
+    """Any JSON value.
+
+    Raises:
+        InvalidInput: The body is no JSON.
+    """
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise InvalidInput(f"Unrecognized request format: {error}") from None
 
 
 def encode(response: Any) -> tuple[str | None, bytes]:
@@ -53,13 +62,33 @@ def encode(response: Any) -> tuple[str | None, bytes]:
         return None, response.encode()
     if isinstance(response, bytes | bytearray | memoryview):
         return None, bytes(response)
+    return JSON, _encode(response, _OPTIONS)
+
+
+def encode_value(value: Any) -> bytes:
+    """What goes from a transformer to a predictor, or back: as `encode` does, but always as JSON.
+
+    Raises:
+        TypeError: It holds something that JSON has no form for. A dataclass counts as such: what comes out at the
+            other end would be a dict, and the hook there expects the dataclass.
+    """
     try:
-        return JSON, orjson.dumps(response, default=_default, option=_OPTIONS)
+        return _encode(value, _OPTIONS | orjson.OPT_PASSTHROUGH_DATACLASS)
+    except TypeError as error:
+        raise TypeError(
+            f"{error}. What goes between transformer and predictor must be of dicts, lists, texts, numbers, true, "
+            "false and None; numpy's arrays become lists."
+        ) from None
+
+
+def _encode(value: Any, options: int) -> bytes:
+    try:
+        return orjson.dumps(value, default=_default, option=options)
     except orjson.JSONEncodeError as error:
         # orjson stops at integers of more than 64 bits, lone surrogates and numpy scalars as keys; the
         # standard library's encoder takes them. What neither takes is reported in orjson's words.
         try:
-            return JSON, json.dumps(_plain(response), allow_nan=False, separators=(",", ":")).encode()
+            return json.dumps(_plain(value, options), allow_nan=False, separators=(",", ":")).encode()
         except (TypeError, ValueError, RecursionError):
             raise TypeError(str(error)) from None
 
@@ -81,20 +110,20 @@ def _default(value: Any) -> Any:
     raise TypeError(f"Type is not JSON serializable: {type(value).__name__}")
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, options: int) -> Any:
     """`value` as dicts, lists and scalars that the standard library's encoder takes."""
     if isinstance(value, dict):
-        return {_key(key): _plain(item) for key, item in value.items()}
+        return {_key(key): _plain(item, options) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [_plain(item, options) for item in value]
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if value is None or isinstance(value, str | bool | int):
         return value
     if hasattr(value, "tolist"):
-        return _plain(value.tolist())
+        return _plain(value.tolist(), options)
     # Dates, UUIDs, enumerations, dataclasses: whatever orjson knows by itself.
-    return orjson.loads(orjson.dumps(value, default=_default, option=_OPTIONS))
+    return orjson.loads(orjson.dumps(value, default=_default, option=options))
 
 
 def _key(key: Any) -> Any:
