@@ -12,10 +12,20 @@ import pytest
 from english import english
 from eventgate.fixtures import eventgate
 from goodfaith import judged
+from interop.kserve_server import kserve_python
 from liftwing_host.pytest_plugin import LiveHost
 from mediawiki.fixtures import flaky_mediawiki, mediawiki, mediawiki_cache, nowhere
 
-__all__ = ["english", "eventgate", "flaky_mediawiki", "judged", "mediawiki", "mediawiki_cache", "nowhere"]
+__all__ = [
+    "english",
+    "eventgate",
+    "flaky_mediawiki",
+    "judged",
+    "kserve_python",
+    "mediawiki",
+    "mediawiki_cache",
+    "nowhere",
+]
 
 # torch is a gigabyte, and revscoring wants Python 3.11: continuous integration has them, and whoever wants to.
 NEEDED = {

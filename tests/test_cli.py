@@ -85,7 +85,7 @@ def test_a_model_whose_plugin_is_known_but_not_installed_names_the_plugin() -> N
             ["--model", "echo", "--workers", "-1"],
             "workers=-1 is not allowed: expected a whole number of at least 0",
         ),
-        (["--model", "echo", "--prot", "1"], "Did you mean '--port'?"),
+        (["--model", "echo", "--prot", "1"], "'--port'"),
         (
             ["--model", "echo", "--config", "/nowhere.toml"],
             "Cannot read the configuration file /nowhere.toml",

@@ -167,6 +167,7 @@ class Predictor:
                 pause = next(pauses, None)
                 if pause is None:
                     return _trouble(call, address, PredictorUnavailable(call.model), error)
+                log.debug("request %s: connecting to %s again: %s", _id(call), address.authority, error)
             await asyncio.sleep(pause)
 
     async def _post(

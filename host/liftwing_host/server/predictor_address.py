@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = ["PredictorAddress"]
 
-_HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\.?")
+_AUTHORITY = re.compile(
+    r"(?:\[(?P<address>[0-9A-Fa-f:.]+)\]|[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?\.?)(?::(?P<port>[0-9]{1,5}))?"
+)
 
 
 @dataclass(frozen=True)
@@ -75,20 +77,15 @@ def _problem(text: str) -> str | None:
         return "it must be without a path; that is /v1/models/NAME:predict, always"
     if text.count(":") > 1 and not text.startswith("["):
         return "an IPv6 address must be in brackets"
-    try:
-        parts = urlsplit(f"//{text}")
-        host, port = parts.hostname or "", parts.port
-    except ValueError:
-        host, port = "", None
-    if text.endswith(":") or port == 0 or not _is_host(host, text):
+    found = _AUTHORITY.fullmatch(text)
+    if found is None or not 0 < int(found["port"] or 1) <= 65535 or not _is_address(found["address"]):
         return "that is no name or address, or no port"
     return None
 
 
-def _is_host(host: str, text: str) -> bool:
-    if not text.startswith("["):
-        return _HOST_NAME.fullmatch(host) is not None and text.lower().startswith(host)
+def _is_address(text: str | None) -> bool:
+    """Whether what stands in brackets, if there is anything, is an address."""
     try:
-        return ipaddress.ip_address(host).version == 6
+        return text is None or ipaddress.ip_address(text).version == 6
     except ValueError:
         return False

@@ -25,11 +25,11 @@ def role_of(model: str, own: ModelSettings, host: HostSettings) -> Role:
     table = f"[models.{model}]: "
     _check(host.role, host.predictor_host, "")
     _check(own.role or host.role, own.predictor_host, table)
-    predictor_host = own.predictor_host or host.predictor_host
-    role = own.role or ("transformer" if own.predictor_host else host.role)
+    known = own.predictor_host is not None or host.predictor_host is not None
+    role = own.role or ("transformer" if own.predictor_host is not None else host.role)
     if role is None:
-        return "transformer" if predictor_host else "all"
-    if role == "transformer" and predictor_host is None:
+        return "transformer" if known else "all"
+    if role == "transformer" and not known:
         raise ConfigurationError(
             f"{table if own.role else ''}role 'transformer' needs predictor_host: the HOST:PORT of the predictor "
             "that the features are sent to (--predictor-host)."

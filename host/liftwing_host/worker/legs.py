@@ -22,7 +22,7 @@ from typing import Any, Literal, cast
 
 import orjson
 
-from ..errors import ConfigurationError, InvalidInput, LiftwingError, PredictorFailed
+from ..errors import ConfigurationError, LiftwingError, PredictorFailed
 from ..hookspecs import LEG_HOOKS
 from ..request import Request
 from ..wire import CANCELLED, Head
@@ -234,11 +234,11 @@ def open_body(leg: Leg, model: LoadedModel, request: Request, body: bytes | byte
         return pickle.loads(body)  # noqa: S301 - written by another worker of this pool, a moment ago
     if leg.takes == "request":
         return bytes(body) if model.accepts_raw else v1.decode(body)
+    if leg.takes == "features":
+        return v1.decode_features(body)
     try:
-        return v1.decode_value(body)
-    except InvalidInput as error:
-        if leg.takes == "features":
-            raise
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
         log.error("request %s: the predictor of model %s answered no JSON: %s", request.id, model.name, error)
         raise PredictorFailed(model.name) from None
 

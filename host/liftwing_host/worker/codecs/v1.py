@@ -15,7 +15,7 @@ import orjson
 
 from ...errors import InvalidInput
 
-__all__ = ["JSON", "decode", "decode_value", "encode", "encode_event", "encode_value"]
+__all__ = ["JSON", "decode", "decode_features", "encode", "encode_event", "encode_value"]
 
 JSON = "application/json"
 
@@ -29,7 +29,7 @@ def decode(body: bytes | bytearray | memoryview) -> Any:
     Raises:
         InvalidInput: The body is no JSON, or `instances` or `inputs` is not a list.
     """
-    payload = decode_value(body)
+    payload = decode_features(body)
     if isinstance(payload, dict):
         for key in _LISTS:
             if key in payload and not isinstance(payload[key], list):
@@ -37,8 +37,8 @@ def decode(body: bytes | bytearray | memoryview) -> Any:
     return payload
 
 
-def decode_value(body: bytes | bytearray | memoryview) -> Any:
-    """Any JSON value.
+def decode_features(body: bytes | bytearray | memoryview) -> Any:
+    """What a transformer sends: any JSON value, whose keys are the plugin's own.
 
     Raises:
         InvalidInput: The body is no JSON.

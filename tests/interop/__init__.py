@@ -1,0 +1,1 @@
+"""KServe on the other side: its SDK as transformer, or as predictor."""

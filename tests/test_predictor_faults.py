@@ -1,0 +1,319 @@
+"""A predictor that is down, slow or broken: what the client of the transformer is told, and what it is not told."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from halves import predictor, site, transformer
+from liftwing_host.pytest_plugin import LiveHost, Reply, wait_until
+from predictor_stand_in import Behaviour, PredictorStandIn, answer, sends, waits
+from raw_http import RawClient
+
+LIMIT = 100_000
+UNAVAILABLE = "The predictor of model whole is not available. Try again later."
+FAILED = "The predictor of model whole failed; the log has the reason."
+TOO_LATE = "The request to whole ran out of time in predict at the predictor."
+
+
+@pytest.fixture(scope="module")
+def environ(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    return site(tmp_path_factory.mktemp("halves"))
+
+
+@pytest.fixture(scope="module")
+def stand_in() -> Iterator[PredictorStandIn]:
+    with PredictorStandIn(answer(200, {"got": 1})) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def host(environ: dict[str, str], stand_in: PredictorStandIn) -> Iterator[LiveHost]:
+    config = {"max_body_size": LIMIT, "models": {"before": {"predictor_request_timeout_seconds": 0.5}}}
+    running = transformer(environ, stand_in.at, "whole", "before", config=config)
+    yield running
+    assert running.stop() == 0
+    assert "Task exception" not in running.log
+    assert "Unclosed" not in running.log
+
+
+def ask(
+    host: LiveHost, stand_in: PredictorStandIn, behaviour: Behaviour, seconds: str = "30"
+) -> tuple[Reply, int]:
+    """What the client gets while the predictor behaves so, and how often that was asked."""
+    stand_in.behaviour = behaviour
+    before = len(stand_in.asked)
+    reply = host.post({}, "whole", {"X-Request-Timeout": seconds})
+    assert stand_in.at not in reply.body.decode()
+    return reply, len(stand_in.asked) - before
+
+
+def goes_on(host: LiveHost, stand_in: PredictorStandIn) -> None:
+    stand_in.behaviour = answer(200, {"got": 2})
+    assert host.predict({}, "whole")["told"] == {"got": 2}
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n"
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "logged"),
+    [
+        (sends(b"\x00\x01 this is no HTTP\r\n\r\n"), "the predictor of model whole at"),
+        (sends(b"SSH-2.0-OpenSSH_9.2\r\n"), "the predictor of model whole at"),
+        (sends(HEAD[:30]), "the predictor of model whole at"),
+        (sends(HEAD + b"\r\n" + b'{"got"'), "ClientPayloadError"),
+        (sends(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n{\"go"), "ClientPayloadError"),
+        (answer(200, b'{"got": '), "answered no JSON: unexpected end of data"),
+        (answer(200, b"<html>"), "answered no JSON"),
+        (answer(200, b""), "answered no JSON"),
+        (answer(200, b"\x1f\x8b", Content_Encoding="gzip"), "its answer is gzip"),
+        (answer(200, b'"' + b"x" * LIMIT + b'"'), f"its answer is larger than {LIMIT} bytes"),
+        (answer(204, b""), "it answered 204"),
+        (answer(302, b"", Location="http://127.0.0.1:9/"), "it answered 302"),
+        (answer(500, {"error": "boom at http://10.0.0.1"}), "it answered 500 boom at http://10.0.0.1"),
+        (answer(501, {"error": "x"}), "it answered 501"),
+        (answer(502, b"<html>"), "it answered 502"),
+    ],
+)  # fmt: skip
+def test_what_is_no_answer_is_a_502_and_the_log_says_why(
+    host: LiveHost, stand_in: PredictorStandIn, behaviour: Behaviour, logged: str
+) -> None:
+    before = len(host.log)
+    reply, asked = ask(host, stand_in, behaviour)
+    assert (reply.status, reply.json(), asked) == (502, {"error": FAILED}, 1)
+    host.wait_for(lambda: logged in host.log[before:], "the reason in the log")
+    assert f"request {reply.headers['x-request-id']}: " in host.log[before:]
+    goes_on(host, stand_in)
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "after"),
+    [
+        (answer(503, {"error": "Model with name whole is overloaded."}, Retry_After="7"), "7"),
+        (answer(503, {"error": "Model with name whole is not ready."}), "1"),
+        (sends(b""), "1"),
+    ],
+    ids=["queue", "not-ready", "closed"],
+)
+def test_a_predictor_that_answers_nobody_now_is_a_503_and_is_not_asked_again(
+    host: LiveHost, stand_in: PredictorStandIn, behaviour: Behaviour, after: str
+) -> None:
+    """Nor is one that closes the connection over which it was asked: it may have done what it was asked."""
+    goes_on(host, stand_in)
+    reply, asked = ask(host, stand_in, behaviour)
+    assert (reply.status, reply.json(), asked) == (503, {"error": UNAVAILABLE}, 1)
+    assert reply.headers["retry-after"] == after
+    goes_on(host, stand_in)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "text"),
+    [
+        (400, {"error": 'Missing "é"'}, 'Missing "é"'),
+        (404, {"detail": "Not Found"}, "Not Found"),
+        (422, {"detail": [{"msg": "Field required", "loc": ["a"]}, {"msg": "No"}]}, "Field required; No"),
+        (400, {"code": 400, "type": "BadRequest", "message": "too small"}, "too small"),
+        (429, {"error": "slow down"}, "slow down"),
+        (401, b"<html>", "The predictor of model whole refused the request (401)."),
+        (403, {"error": {"code": 7}}, "The predictor of model whole refused the request (403)."),
+        (400, [], "The predictor of model whole refused the request (400)."),
+    ],
+)
+def test_a_refusal_of_the_predictor_reaches_the_client(
+    host: LiveHost, stand_in: PredictorStandIn, status: int, body: Any, text: str
+) -> None:
+    reply, asked = ask(host, stand_in, answer(status, body, Retry_After="3"))
+    assert (reply.status, reply.json(), asked) == (status, {"error": text}, 1)
+    assert reply.headers["retry-after"] == "3"
+    goes_on(host, stand_in)
+
+
+def test_a_refusal_that_names_the_predictors_address_is_told_without(
+    host: LiveHost, stand_in: PredictorStandIn
+) -> None:
+    told = f"bad x, '400 Bad Request' for url 'http://{stand_in.at}/v1/models/bad:predict'"
+    reply, _ = ask(host, stand_in, answer(400, {"error": told}))
+    assert reply.json() == {"error": "The predictor of model whole refused the request (400)."}
+
+
+def test_a_predictor_that_is_slow_is_a_504_at_the_requests_own_deadline(
+    host: LiveHost, stand_in: PredictorStandIn
+) -> None:
+    left = threading.Event()
+    reply, asked = ask(host, stand_in, waits(left), seconds="0.5")
+    told = "The request to whole ran out of time (0.5 s) in predict at the predictor."
+    assert (reply.status, reply.json(), asked) == (504, {"error": told}, 1)
+    assert left.wait(20), "the call to the predictor was not ended"
+    assert ask(host, stand_in, answer(504, {"error": "in predict"}))[0].json() == {"error": TOO_LATE}
+    goes_on(host, stand_in)
+
+
+def test_the_predictor_may_take_less_time_than_the_request(
+    host: LiveHost, stand_in: PredictorStandIn
+) -> None:
+    left = threading.Event()
+    stand_in.behaviour = waits(left)
+    began = time.monotonic()
+    reply = host.post({}, "before")
+    assert 0.4 < time.monotonic() - began < 30
+    assert (reply.status, reply.json()["error"]) == (504, TOO_LATE.replace("whole", "before"))
+    assert left.wait(20)
+    assert float(stand_in.asked[-1].headers["x-request-timeout"]) <= 0.5
+    goes_on(host, stand_in)
+
+
+def test_a_client_that_leaves_ends_the_call_to_the_predictor(
+    host: LiveHost, stand_in: PredictorStandIn
+) -> None:
+    left = threading.Event()
+    stand_in.behaviour = waits(left)
+    asked = len(stand_in.asked)
+    with RawClient(host.port) as client:
+        client.post(b"{}", "whole")
+        wait_until(lambda: len(stand_in.asked) > asked, "the request at the predictor")
+        assert not left.is_set()
+    assert left.wait(20), "the call to the predictor was not ended"
+    goes_on(host, stand_in)
+
+
+def test_an_error_after_the_predictor_is_the_transformers_own(
+    host: LiveHost, stand_in: PredictorStandIn
+) -> None:
+    reply, _ = ask(host, stand_in, answer(200, {"other": 1}))
+    assert reply.status == 500
+    assert reply.json()["error"].startswith(
+        "The hook postprocess of model whole failed; the log has the reason"
+    )
+    assert "KeyError" in host.log
+
+
+def test_a_predictor_that_is_not_there_is_a_503_and_answers_once_it_is(environ: dict[str, str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    front = transformer(environ, f"127.0.0.1:{port}", "whole")
+    back = None
+    try:
+        assert front.ready("whole"), "a transformer is ready whatever its predictor is"
+        reply = front.post({})
+        assert (reply.status, reply.json()) == (503, {"error": UNAVAILABLE})
+        assert reply.headers["retry-after"] == "1"
+        assert f"the predictor of model whole at 127.0.0.1:{port}: ClientConnectorError" in front.log
+        back = predictor(environ, "whole", arguments=["--port", str(port)])
+        assert front.predict({"a": 1})["told"]["got"] == {"a": 1}
+    finally:
+        front.stop()
+        if back is not None:
+            back.stop()
+
+
+def test_a_predictor_that_comes_back_in_a_moment_is_not_noticed(environ: dict[str, str]) -> None:
+    """A connection that could not be made is tried again: nothing was processed."""
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        at = f"127.0.0.1:{closed.getsockname()[1]}"
+        front = transformer(environ, at, "whole", arguments=["--log-level", "debug"])
+        try:
+            with ThreadPoolExecutor(1) as client:
+                reply = client.submit(front.post, {})
+                # Bound and not listening, the port refuses.
+                front.wait_for(lambda: f"connecting to {at} again: " in front.log, "an attempt")
+                closed.listen()
+                connection, _ = closed.accept()
+                with connection:
+                    connection.recv(65536)
+                    connection.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"got":1}')
+                    assert reply.result().json()["told"] == {"got": 1}
+        finally:
+            front.stop()
+
+
+def test_a_name_that_nobody_knows_is_a_503(environ: dict[str, str], liftwing: Any) -> None:
+    host = liftwing("whole", environ=environ, arguments=["--predictor-host", "predictor.invalid:8080"])
+    reply = host.post({})
+    assert (reply.status, reply.json()) == (503, {"error": UNAVAILABLE})
+    assert "predictor.invalid" not in reply.body.decode()
+
+
+def test_one_that_speaks_no_tls_is_a_503(environ: dict[str, str], liftwing: Any) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        at = f"127.0.0.1:{listener.getsockname()[1]}"
+        host = liftwing("whole", environ=environ, arguments=["--predictor-host", at, "--predictor-use-ssl"])
+        with ThreadPoolExecutor(1) as client:
+            reply = client.submit(host.post, {})
+            for _ in range(3):
+                connection, _ = listener.accept()
+                with connection:
+                    hello = connection.recv(65536)
+                    connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+                assert hello[:2] == b"\x16\x03", "that is how TLS begins"
+            assert (reply.result().status, reply.result().json()) == (503, {"error": UNAVAILABLE})
+
+
+def test_a_predictor_that_is_killed_in_the_middle_costs_that_request_alone(environ: dict[str, str]) -> None:
+    back = predictor(environ, "whole")
+    front = transformer(environ, f"127.0.0.1:{back.port}", "whole")
+    again = None
+    try:
+        with ThreadPoolExecutor(1) as client:
+            reply = client.submit(front.post, {"sleep": 60})
+            front.wait_for(lambda: _busy(back), "the request at the predictor")
+            back.process.send_signal(signal.SIGKILL)
+            assert reply.result().status == 503
+        assert front.post({}).status == 503
+        again = predictor(environ, "whole", arguments=["--port", str(back.port)])
+        assert front.predict({"a": 1})["told"]["got"] == {"a": 1}
+    finally:
+        front.stop()
+        back.kill()
+        if again is not None:
+            again.stop()
+
+
+def test_more_than_may_wait_for_the_predictor_are_refused(environ: dict[str, str]) -> None:
+    released = threading.Event()
+
+    def behave(connection: socket.socket) -> bool:
+        released.wait(60)
+        return answer(200, {"got": 1})(connection)
+
+    with PredictorStandIn(behave) as stand_in:
+        front = transformer(environ, stand_in.at, "whole", config={"max_concurrency": 2, "queue_size": 1})
+        try:
+            with ThreadPoolExecutor(4) as clients:
+                under_way = [clients.submit(front.post, {}) for _ in range(2)]
+                stand_in.wait_until_asked(2)
+                waiting = clients.submit(_asked_until_it_is_let_in, front, "5")
+                front.wait_for(
+                    lambda: (
+                        waiting.done() or front.post({}, headers={"X-Request-Timeout": "0.2"}).status == 503
+                    ),
+                    "a full queue",
+                )
+                assert waiting.result().json() == {
+                    "error": "The request to whole ran out of time (5 s) in the queue."
+                }
+                released.set()
+                assert [reply.result().status for reply in under_way] == [200, 200]
+            assert front.post({}).status == 200
+        finally:
+            released.set()
+            front.stop()
+
+
+def _asked_until_it_is_let_in(host: LiveHost, seconds: str) -> Reply:
+    while (reply := host.post({}, headers={"X-Request-Timeout": seconds})).status == 503:
+        pass
+    return reply
+
+
+def _busy(host: LiveHost) -> bool:
+    """Whether the predictor's only worker is busy: what comes now waits."""
+    return host.post({}, headers={"X-Request-Timeout": "0.3"}).status == 504
