@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -76,15 +77,20 @@ def waits(left: threading.Event) -> Behaviour:
 class PredictorStandIn:
     """Listens on a port of 127.0.0.1.
 
+    Args:
+        behaviour: What it does to each request.
+        tls: Its certificate, if it speaks HTTPS.
+
     Attributes:
         asked: The requests, in the order in which they were read.
-        behaviour: What it does to each.
+        behaviour: As above; may be changed.
     """
 
-    def __init__(self, behaviour: Behaviour) -> None:
+    def __init__(self, behaviour: Behaviour, tls: ssl.SSLContext | None = None) -> None:
         self.asked: list[Asked] = []
         self.behaviour = behaviour
         self._listener = socket.create_server(("127.0.0.1", 0))
+        self._tls = tls
         self._connections: list[socket.socket] = []
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
 
@@ -131,6 +137,11 @@ class PredictorStandIn:
             thread.start()
 
     def _serve(self, connection: socket.socket, number: int) -> None:
+        if self._tls is not None:
+            try:
+                connection = self._tls.wrap_socket(connection, server_side=True)
+            except OSError:
+                return
         with contextlib.suppress(OSError), connection, connection.makefile("rb") as file:
             while line := file.readline():
                 headers = {}

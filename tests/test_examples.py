@@ -54,7 +54,10 @@ def test_the_event_of_a_score_reaches_eventgate(tmp_path: Path) -> None:
     assert event == shown_event
 
 
-@pytest.mark.parametrize("heading", ["The same without a wiki: a demo"])
+@pytest.mark.parametrize(
+    "heading",
+    ["The same without a wiki: a demo", "Example 3: topics, by a transformer and a predictor"],
+)
 def test_what_needs_nothing_else_prints_what_the_page_shows(heading: str, tmp_path: Path) -> None:
     for shown, printed in follow(heading, tmp_path):
         assert printed == shown

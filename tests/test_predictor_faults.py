@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import signal
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from halves import predictor, site, transformer
 from liftwing_host.pytest_plugin import LiveHost, Reply, wait_until
@@ -240,6 +243,26 @@ def test_a_name_that_nobody_knows_is_a_503(environ: dict[str, str], liftwing: An
     reply = host.post({})
     assert (reply.status, reply.json()) == (503, {"error": UNAVAILABLE})
     assert "predictor.invalid" not in reply.body.decode()
+
+
+def test_a_predictor_is_asked_over_https_if_its_certificate_is_right(
+    environ: dict[str, str], tmp_path: Path, liftwing: Any
+) -> None:
+    authority = trustme.CA()
+    bundle = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(bundle))
+    for name, status in (("127.0.0.1", 200), ("127.0.0.2", 503)):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert(name).configure_cert(context)
+        with PredictorStandIn(answer(200, {"got": 1}), context) as stand_in:
+            host = liftwing(
+                "whole",
+                environ=environ | {"REQUESTS_CA_BUNDLE": str(bundle)},
+                arguments=["--predictor_host", stand_in.at, "--predictor_use_ssl=true"],
+            )
+            assert host.post({}).status == status
+            assert len(stand_in.asked) == (status == 200)
+    assert "ClientConnectorCertificateError" in host.log
 
 
 def test_one_that_speaks_no_tls_is_a_503(environ: dict[str, str], liftwing: Any) -> None:

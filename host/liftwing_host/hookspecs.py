@@ -11,6 +11,9 @@ The colour of a function is the whole declaration of where it runs:
 * ``async def``: on the event loop of the plugin's async worker, many requests at once. For waiting.
 * ``def``: in one of the plugin's compute workers, one request at a time in each. For computing.
 
+`predict` may run on another host than the rest (docs/transformer.md). Features and prediction then travel as JSON, so
+a plugin that shall run so gives values that JSON has, and puts into the prediction what `postprocess` needs.
+
 An ``async def`` that computes delays every request of its process; a ``def`` that waits holds a whole worker.
 
 A hook names only the arguments that it wants, so that this specification can grow. In the class style
