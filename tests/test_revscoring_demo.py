@@ -73,3 +73,13 @@ def test_the_demo_scores_every_sample(demo: LiveHost) -> None:
         answer = demo.predict({"rev_id": int(rev_id), "extended_output": True})
         assert list(answer["enwiki"]["scores"]) == [rev_id]
         assert len(answer["enwiki"]["scores"][rev_id]["reverted"]["features"]) == 9
+
+
+def test_in_two_halves_the_scores_are_those_of_one_process(liftwing: Any) -> None:
+    whole = liftwing("enwiki-reverted", arguments=["--demo", "--workers", "1"])
+    back = liftwing("enwiki-reverted", arguments=["--demo", "--workers", "1", "--role", "predictor"])
+    at = f"127.0.0.1:{back.port}"
+    front = liftwing("enwiki-reverted", arguments=["--demo", "--workers", "1", "--predictor-host", at])
+    for payload in ({"rev_id": 12345}, {"rev_id": 12345, "extended_output": True}, {"rev_id": -1}):
+        apart, together = front.post(payload), whole.post(payload)
+        assert (apart.status, apart.body) == (together.status, together.body)

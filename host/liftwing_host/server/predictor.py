@@ -104,6 +104,7 @@ class Predictor:
 
     async def close(self) -> None:
         """End all calls, and close all connections."""
+        self._places = 0  # What waits is not begun in the place of what ends.
         for task in self._tasks.values():
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)

@@ -7,7 +7,15 @@ import logging
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from liftwing_host import ConfigurationError, InferenceError, Model, ModelConfig, Request
+from liftwing_host import (
+    ConfigurationError,
+    InferenceError,
+    InvalidInput,
+    LiftwingError,
+    Model,
+    ModelConfig,
+    Request,
+)
 
 from .demo_revisions import DemoRevisions
 from .documents import Documents, fetch_documents
@@ -49,6 +57,22 @@ class Features:
     query: Query
     values: Values
 
+    def as_json(self) -> dict[str, Any]:
+        """As they go from a transformer to a predictor."""
+        return {"values": self.values.features, "told": self.values.told, **self.query.as_json()}
+
+    @classmethod
+    def read(cls, told: Any) -> Features:
+        """The features from `as_json`.
+
+        Raises:
+            InvalidInput: They are none; the message says why.
+        """
+        query = Query.parse(told)
+        if not isinstance(told.get("values"), list):
+            raise InvalidInput('Expected "values" to be the list of the values of the model\'s features.')
+        return cls(query, Values(told["values"], told.get("told")))
+
 
 @dataclass(frozen=True)
 class Scored:
@@ -64,6 +88,24 @@ class Scored:
     score: dict[str, Any]
     features: dict[str, Any] | None
 
+    def as_json(self) -> dict[str, Any]:
+        """As it goes from a predictor to a transformer."""
+        return {"score": self.score, "features": self.features, **self.query.as_json()}
+
+    @classmethod
+    def read(cls, told: Any) -> Scored:
+        """The answer from `as_json`.
+
+        Raises:
+            LiftwingError: It is none (502).
+        """
+        try:
+            return cls(Query.parse(told), dict(told["score"]), told.get("features"))
+        except (InvalidInput, KeyError, TypeError, ValueError):
+            raise LiftwingError(
+                "The predictor answered what is no score of a revision.", status=502
+            ) from None
+
 
 class RevscoringModel(Model):
     """Scores a revision of a wiki with a model of the library revscoring.
@@ -78,7 +120,9 @@ class RevscoringModel(Model):
     def load(self, config: ModelConfig) -> None:
         """Load the model file, and the demo's revisions if they are to be used."""
         self._wiki_db, _, self._kind = config.name.rpartition("-")
-        if self.settings.wiki_url is None and not config.demo:
+        # A predictor asks no wiki.
+        asks_nobody = self.settings.wiki_url is None and config.role != "predictor"
+        if asks_nobody and not config.demo:
             raise ConfigurationError(
                 "The environment variable WIKI_URL is not set. Please set it before running the server. "
                 f"(Or set wiki_url in [models.{config.name}]: where MediaWiki is asked for revisions, "
@@ -91,7 +135,7 @@ class RevscoringModel(Model):
         self._version = str(self._model.version)
         self._extraction = Extraction(self._model.features, config.name)
         self._wiki = MediaWiki(self.settings)
-        self._demo = DemoRevisions.load() if self.settings.wiki_url is None else None
+        self._demo = DemoRevisions.load() if asks_nobody else None
         _logger.info(
             "loaded %s, version %s, of %d features, from %s%s",
             config.name, self._version, len(self._model.features), path,
@@ -116,42 +160,44 @@ class RevscoringModel(Model):
         documents = await fetch_documents(self._wiki, query.rev_id, self._extraction.needs, request)
         return Fetched(query, documents)
 
-    def preprocess(self, payload: Fetched) -> Features:
+    def preprocess(self, payload: Fetched) -> dict[str, Any]:
         """Compute the features."""
         query = payload.query
-        return Features(
-            query, self._extraction.values(payload.documents, query.rev_id, extended=query.extended_output)
-        )
+        values = self._extraction.values(payload.documents, query.rev_id, extended=query.extended_output)
+        return Features(query, values).as_json()
 
-    def predict(self, features: Features) -> Scored:
+    def predict(self, features: dict[str, Any]) -> dict[str, Any]:
         """Score the revision."""
+        asked = Features.read(features)
         try:
-            score = self._model.score(features.values.features)
+            score = self._model.score(asked.values.features)
         except Exception as error:
-            _logger.exception("%s cannot score revision %d", self.name, features.query.rev_id)
+            _logger.exception("%s cannot score revision %d", self.name, asked.query.rev_id)
             raise InferenceError(
                 "An error happened while scoring the revision-id, please contact the ML-Team if the issue persists."
             ) from error
         told = dict(score)
         if "probability" in told:
             told["probability"] = {label(key): value for key, value in told["probability"].items()}
-        return Scored(features.query, told, features.values.told)
+        return Scored(asked.query, told, asked.values.told).as_json()
 
-    def postprocess(self, prediction: Scored) -> dict[str, Any]:
+    def postprocess(self, prediction: dict[str, Any]) -> dict[str, Any]:
         """Tell the score in the form of ORES, with the values of the features where they were asked for."""
-        answer: dict[str, Any] = {"score": prediction.score}
-        if prediction.features is not None:
-            answer["features"] = prediction.features
+        told = Scored.read(prediction)
+        answer: dict[str, Any] = {"score": told.score}
+        if told.features is not None:
+            answer["features"] = told.features
         return {
             self._wiki_db: {
                 "models": {self._kind: {"version": self._model.version}},
-                "scores": {str(prediction.query.rev_id): {self._kind: answer}},
+                "scores": {str(told.query.rev_id): {self._kind: answer}},
             }
         }
 
-    def event(self, prediction: Scored) -> dict[str, Any] | None:
+    def event(self, prediction: dict[str, Any]) -> dict[str, Any] | None:
         """The event that tells the score, where an event asked for it."""
-        source, stream = prediction.query.event, self.settings.eventgate_stream
+        told = Scored.read(prediction)
+        source, stream = told.query.event, self.settings.eventgate_stream
         if source is None or stream is None:
             return None
-        return revision_score(source, prediction.score, stream=stream, name=self._kind, version=self._version)
+        return revision_score(source, told.score, stream=stream, name=self._kind, version=self._version)

@@ -39,6 +39,11 @@ class Query:
     extended_output: bool = False
     event: Mapping[str, Any] | None = None
 
+    def as_json(self) -> dict[str, Any]:
+        """What `parse` reads."""
+        told = {"rev_id": self.rev_id, "extended_output": self.extended_output}
+        return told if self.event is None else {**told, "event": self.event}
+
     @classmethod
     def parse(cls, payload: object) -> Query:
         """Read the body of a request.

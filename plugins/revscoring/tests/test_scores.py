@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from liftwing_host import Request
+from liftwing_host import InvalidInput, LiftwingError, Request
 from liftwing_plugin_revscoring import RevscoringModel
 from liftwing_plugin_revscoring.documents import Documents, Needs
 from liftwing_plugin_revscoring.model import Features, Fetched, Scored
@@ -106,12 +107,32 @@ def copied(value: Any) -> Any:
 
 def test_what_goes_between_the_hooks_can_cross_processes(load: Load) -> None:
     model = load()
-    fetched = copied(Fetched(Query(5, True, {"$schema": "x"}), documents()))
-    features = copied(model.preprocess(fetched))
-    scored = copied(model.predict(features))
-    assert isinstance(features, Features)
-    assert isinstance(scored, Scored)
-    assert scored.query == Query(5, True, {"$schema": "x"})
+    question = Query(5, True, {"$schema": "/mediawiki/revision/create/1.1.0", "rev_id": 5})
+    features = model.preprocess(copied(Fetched(question, documents())))
+    scored = model.predict(json.loads(json.dumps(features)))
+    assert model.predict(features) == scored
+    assert Features.read(features).query == question
+    assert model.postprocess(json.loads(json.dumps(scored))) == model.postprocess(scored)
+    assert Scored.read(scored).query == question
+
+
+@pytest.mark.parametrize(
+    ("features", "text"),
+    [
+        ({"rev_id": 5}, 'Expected "values" to be the list of the values of the model\'s features.'),
+        ([], "Please verify that request input is a json dict"),
+    ],
+)
+def test_features_that_are_none_are_a_400_that_says_why(load: Load, features: Any, text: str) -> None:
+    with pytest.raises(InvalidInput, match=re.escape(text)):
+        load().predict(features)
+
+
+@pytest.mark.parametrize("answer", [{}, [], {"rev_id": 5}, {"rev_id": 5, "score": 1}])
+def test_an_answer_that_is_no_score_is_a_502(load: Load, answer: Any) -> None:
+    with pytest.raises(LiftwingError) as caught:
+        load().postprocess(answer)
+    assert caught.value.http_status == 502
 
 
 def test_a_models_own_features_say_what_is_asked_for(load: Load, trained: dict[str, Path]) -> None:
@@ -161,7 +182,7 @@ def test_requests_at_the_same_time_get_each_their_own_event(load: Load) -> None:
     """Nothing of a request is on the model: what `event` gets is all that it knows."""
     model = load(eventgate_stream="a-stream")
     before = dict(vars(model))
-    model.event(Scored(Query(1), {"prediction": True, "probability": {}}, None))
+    model.event(Scored(Query(1), {"prediction": True, "probability": {}}, None).as_json())
     model.preprocess(Fetched(Query(5), documents()))
     assert vars(model) == before
     assert Request("x", "y").id == "x"
