@@ -45,7 +45,7 @@ def answer(status: int, body: Any, **headers: str) -> Behaviour:
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
 
     def behave(connection: socket.socket) -> bool:
-        connection.sendall("\r\n".join([*lines, "", ""]).encode() + data)
+        connection.sendall("\r\n".join([*lines, "", ""]).encode(errors="surrogateescape") + data)
         return True
 
     return behave

@@ -187,6 +187,14 @@ def test_a_client_that_leaves_ends_the_call_to_the_predictor(
     goes_on(host, stand_in)
 
 
+def test_headers_that_are_none_are_not_sent_on(host: LiveHost, stand_in: PredictorStandIn) -> None:
+    stand_in.behaviour = answer(200, b"{}", Content_Type="a/\xe9\udc80")
+    reply = host.post({}, "before")
+    assert (reply.status, reply.body) == (200, b"{}")
+    assert "content-type" not in reply.headers
+    assert "retry-after" not in ask(host, stand_in, answer(400, {}, Retry_After="\xff"))[0].headers
+
+
 def test_an_error_after_the_predictor_is_the_transformers_own(
     host: LiveHost, stand_in: PredictorStandIn
 ) -> None:

@@ -223,7 +223,7 @@ class Predictor:
         encoding = response.headers.get("Content-Encoding", "identity")
         if encoding != "identity":
             return _trouble(call, address, PredictorFailed(call.model), f"its answer is {encoding}")
-        return Answer({"status": 200, "content_type": response.headers.get("Content-Type")}, body)
+        return Answer({"status": 200, "content_type": _header(response, "Content-Type")}, body)
 
 
 async def _read(response: aiohttp.ClientResponse, largest: int) -> bytes | None:
@@ -249,16 +249,22 @@ def _error(
         hidden = told is None or address.is_told_by(told)
         generic = f"The predictor of model {call.model} refused the request ({status})."
         error = LiftwingError(generic if hidden or told is None else told, status=status)
-        error.retry_after = response.headers.get("Retry-After")
+        error.retry_after = _header(response, "Retry-After")
         return error
     why = f"it answered {status} {told or ''}".rstrip()
     if status == 503:
         unavailable = PredictorUnavailable(call.model)
-        unavailable.retry_after = response.headers.get("Retry-After", unavailable.retry_after)
+        unavailable.retry_after = _header(response, "Retry-After") or unavailable.retry_after
         return _trouble(call, address, unavailable, why)
     if status == 504:
         return _too_late(call, address, why)
     return _trouble(call, address, PredictorFailed(call.model), why)
+
+
+def _header(response: aiohttp.ClientResponse, name: str) -> str | None:
+    """A header that can be sent on; None if there is none."""
+    value = response.headers.get(name, "")
+    return value if value.isascii() and value.isprintable() and value else None
 
 
 def _text(body: bytes) -> str | None:
