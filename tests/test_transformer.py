@@ -286,6 +286,15 @@ def test_one_model_is_served_under_another_name(environ: dict[str, str], liftwin
         assert host.predict({}, "renamed")["told"] == {"got": 1}
 
 
+def test_the_settings_of_a_renamed_model_are_under_its_own_name(liftwing: Any) -> None:
+    config = {"models": {"functions": {"factor": 5}}}
+    host = liftwing(
+        arguments=["--model", "functions", "--model_name", "renamed", "--workers", "1"], config=config
+    )
+    host.wait_for(lambda: host.ready("renamed"), "renamed ready")
+    assert host.predict({"number": 3}, "renamed") == {"functions": 15}
+
+
 # Ending
 
 
