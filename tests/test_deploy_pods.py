@@ -171,3 +171,26 @@ def test_what_hangs_at_the_end_hangs_no_longer_than_the_grace_period(tmp_path: P
                 connection.close()
         finally:
             host.kill()
+
+
+def test_transformer_and_predictor_answer_together_as_kserve_begins_them() -> None:
+    manifests = rendered(IMAGE, "demo=true", "transformer=true", "workers=1", "name=topics")
+    predictor = kserve_pods.predictor(manifests)
+    predicting = Pod(predictor, "topics")
+    try:
+        transformer = kserve_pods.transformer(manifests, f"127.0.0.1:{predicting.port}")
+        transforming = Pod(transformer, "topics")
+        try:
+            for host, container in ((predicting, predictor), (transforming, transformer)):
+                host.wait_for(lambda h=host, c=container: h.probed(c, "startupProbe") == 200, "startup", 60)  # type: ignore[misc]
+                assert host.probed(container, "livenessProbe") == 200
+            answer = transforming.predict({"page_title": "Douglas_Adams", "lang": "en"})
+            assert answer["prediction"]["results"]
+            for host in (predicting, transforming):
+                assert (
+                    b'liftwing_requests_total{model="topics",status="200"} 1.0' in host.get("/metrics").body
+                )
+        finally:
+            transforming.stop()
+    finally:
+        predicting.stop()
