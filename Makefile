@@ -9,9 +9,15 @@ BIN := $(VENV)/bin
 MODEL ?= outlink-topic-model
 PORT ?= 8080
 PLUGINS := $(wildcard plugins/*)
+# torch is a gigabyte: what needs it is tested where it is installed, and always in continuous integration. The build
+# for CPUs alone: TORCH='torch==2.13.0+cpu --extra-index-url https://download.pytorch.org/whl/cpu'
+TORCH ?= torch==2.13.0
+NEED_TORCH := plugins/alexnet
+TESTED := $(filter-out $(if $(CI),,$(NEED_TORCH)),$(PLUGINS))
 # What `make serve` installs: the plugin that brings the model, and no other. revscoring is 400 MB.
 PLUGIN := $(if $(filter %-goodfaith %-damaging %-reverted %-articlequality %-draftquality %-articletopic \
-  %-drafttopic %-itemquality %-itemtopic,$(MODEL)),revscoring,$(if $(filter langid,$(MODEL)),langid,outlink))
+  %-drafttopic %-itemquality %-itemtopic,$(MODEL)),revscoring,$(if $(filter langid,$(MODEL)),langid,$(if \
+  $(filter alexnet alexnet-model efficientnet-lite0,$(MODEL)),alexnet,outlink)))
 PROJECTS := pyproject.toml $(PLUGINS:%=%/pyproject.toml)
 CHECKED := .
 
@@ -32,7 +38,7 @@ check: $(VENV)/.tested
 	$(BIN)/ruff check $(CHECKED)
 	$(BIN)/ruff format --check $(CHECKED)
 	$(BIN)/mypy
-	$(BIN)/lint-imports --no-cache
+	PYTHONPATH=$(NEED_TORCH) $(BIN)/lint-imports --no-cache
 
 format: $(VENV)/.tested
 	$(BIN)/ruff check --fix $(CHECKED)
@@ -62,11 +68,11 @@ $(BIN)/python:
 	  { rm -rf $(VENV); exit 1; }
 
 $(VENV)/.installed-%: $(BIN)/python pyproject.toml plugins/%/pyproject.toml
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e . -e ./plugins/$*
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e . -e ./plugins/$* \
+	  $(if $(filter plugins/$*,$(NEED_TORCH)),$(TORCH))
 	touch $@
 
-# torch is a gigabyte; its tests are collected where it is installed, and always in continuous integration.
 $(VENV)/.tested: $(BIN)/python $(PROJECTS)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]' $(PLUGINS:%=-e ./%) \
-	  $(if $(CI),torch==2.13.0)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]' $(TESTED:%=-e ./%) \
+	  $(if $(CI),$(TORCH))
 	touch $@

@@ -29,6 +29,7 @@ __all__ = [
 
 # torch is a gigabyte, and revscoring wants Python 3.11: continuous integration has them, and whoever wants to.
 NEEDED = {
+    "test_alexnet_host.py": "liftwing_plugin_alexnet",
     "test_examples.py": "revscoring",
     "test_revscoring_demo.py": "revscoring",
     "test_revscoring_mediawiki.py": "revscoring",

@@ -90,6 +90,11 @@ def test_a_clash_harms_no_other_model() -> None:
             "that is not installed: pip install liftwing-plugin-outlink.",
         ),
         (
+            "alex-net",
+            "No installed plugin brings a model named 'alex-net'. alexnet is in a plugin that is not installed: "
+            "pip install liftwing-plugin-alexnet.",
+        ),
+        (
             "lang-id",
             "No installed plugin brings a model named 'lang-id'. langid is in a plugin that is not installed: "
             "pip install liftwing-plugin-langid.",

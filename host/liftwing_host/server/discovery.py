@@ -21,7 +21,13 @@ __all__ = ["Catalogue", "Offer", "discover"]
 MODELS = "liftwing_host.models"
 FAMILIES = "liftwing_host.families"
 
-_PUBLISHED = {"langid": "liftwing-plugin-langid", "outlink-topic-model": "liftwing-plugin-outlink"}
+_PUBLISHED = {
+    "alexnet": "liftwing-plugin-alexnet",
+    "alexnet-model": "liftwing-plugin-alexnet",
+    "efficientnet-lite0": "liftwing-plugin-alexnet",
+    "langid": "liftwing-plugin-langid",
+    "outlink-topic-model": "liftwing-plugin-outlink",
+}
 """Where models that people know by name come from, for the message that their plugin is missing."""
 
 _PUBLISHED_FAMILIES = dict.fromkeys(
