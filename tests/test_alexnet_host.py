@@ -184,3 +184,18 @@ def test_without_weights_the_report_says_where_they_are_published(liftwing: Serv
         assert said in host.log
     assert "Traceback" not in host.log
     assert host.post(question(FILES[0])).status == 503
+
+
+def test_as_transformer_and_predictor_it_answers_the_same(liftwing: Serve, demo: LiveHost) -> None:
+    model = "efficientnet-lite0"
+    back = liftwing(model, arguments=["--demo", "--workers", "1", "--role", "predictor"])
+    front = liftwing(model, arguments=["--workers", "1", "--predictor-host", f"127.0.0.1:{back.port}"])
+    [apart], [whole] = (list(host.predict(question(*FILES), model).values()) for host in (front, demo))
+    for one, other in zip(apart, whole, strict=True):
+        assert one == pytest.approx(other, abs=1e-4)
+
+
+def test_a_transformer_needs_no_weights(liftwing: Serve) -> None:
+    host = liftwing("alexnet", arguments=["--workers", "1", "--predictor-host", "127.0.0.1:1"])
+    assert host.post({"instances": []}).status == 400
+    assert host.post(question(FILES[0])).status == 503

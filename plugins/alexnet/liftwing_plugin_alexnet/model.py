@@ -45,11 +45,12 @@ class ImageClassifier(Model):
     _architecture: ClassVar[Architecture]
 
     def load(self, config: ModelConfig) -> None:
-        """Load the network; of the demo, the one whose weights a package brings."""
+        """Load the network, which a transformer needs not; of the demo, the one whose weights a package brings."""
         self._serving = _of_demo(self._architecture) if config.demo else self._architecture
         if self._serving is not self._architecture:
             _logger.info("%s: the demo answers by %s instead", config.name, self._serving.title)
-        self._network = load_network(self._serving, find_weights(self._serving, config))
+        if config.role != "transformer":
+            self._network = load_network(self._serving, find_weights(self._serving, config))
 
     def start(self) -> None:
         """Classify once, so that no client waits for the first time, and see whether that gives numbers.
@@ -59,6 +60,8 @@ class ImageClassifier(Model):
         Raises:
             ConfigurationError: It gives none.
         """
+        if self.config.role == "transformer":
+            return
         if not np.isfinite(self._probabilities(np.zeros((1, *_SHAPE), dtype=np.float32))).all():
             raise ConfigurationError(
                 f"the weights of {self._serving.title} give no numbers: they are damaged or hold NaN. Get them anew."

@@ -35,8 +35,9 @@ class LanguageIdentification(Model):
     example: ClassVar[Any] = {"text": "Some random text in any language"}
 
     def load(self, config: ModelConfig) -> None:
-        """Load fastText's model."""
-        self._weights = load_weights(config, self.settings)
+        """Load fastText's model, which a transformer needs not."""
+        if config.role != "transformer":
+            self._weights = load_weights(config, self.settings)
 
     def preprocess(self, payload: Any) -> str:
         """One line of text. The errors' texts are Lift Wing's where Lift Wing has one."""

@@ -97,3 +97,12 @@ def test_without_a_model_file_the_report_says_how_to_get_one(liftwing: Serve, tm
         assert said in host.log
     assert "Traceback" not in host.log
     assert host.post({"text": "text"}).status == 503
+
+
+def test_as_transformer_and_predictor_it_answers_the_same(liftwing: Serve, demo: LiveHost) -> None:
+    arguments = ["--demo", "--workers", "1"]
+    back = liftwing("langid", arguments=[*arguments, "--role", "predictor"])
+    at = f"127.0.0.1:{back.port}"
+    front = liftwing("langid", arguments=["--workers", "1", "--predictor-host", at])  # Without any model.
+    body = {"text": "Alla människor är födda fria och lika i värde."}
+    assert front.predict(body) == demo.predict(body)
