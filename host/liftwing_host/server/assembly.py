@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections import defaultdict
+from pathlib import Path
 from typing import Any
 
 from ..body_arena import BodyArena
@@ -12,8 +14,9 @@ from .cpus import available_cpus
 from .discovery import Catalogue
 from .pool import Pool
 from .processes import Processes
+from .ray_processes import RayProcesses
 from .served_model import ServedModel
-from .settings import Settings, downloads_of
+from .settings import PluginSettings, Settings, downloads_of
 
 __all__ = ["assemble"]
 
@@ -46,6 +49,9 @@ def _pool(settings: Settings, name: str, models: list[ServedModel], bodies: Body
     cpus = available_cpus()
     own = settings.of_plugin(name, cpus)
     orders = [_order(settings, model) for model in models]
+    if own.executor == "ray":
+        processes = _on_ray(settings, name, own, models, orders, bodies)
+        return Pool(name, models, own, settings.host.max_concurrency, processes)
     python = models[0].offer.python or sys.executable
     # The CPUs are shared out among the workers: more threads than that would only wait for each other.
     threads = max(1, cpus // max(1, own.workers or 1))
@@ -56,6 +62,24 @@ def _pool(settings: Settings, name: str, models: list[ServedModel], bodies: Body
 
         predictor = Predictor(models, settings.host)
     return Pool(name, models, own, settings.host.max_concurrency, processes, predictor)
+
+
+def _on_ray(
+    settings: Settings,
+    name: str,
+    own: PluginSettings,
+    models: list[ServedModel],
+    orders: list[dict[str, Any]],
+    bodies: BodyArena,
+) -> Processes:
+    if settings.host.reload:
+        raise ConfigurationError(
+            f'--reload and [plugins.{name}] executor = "ray" exclude each other: the files of other machines are '
+            "not watched. Send SIGHUP when the plugin has changed there."
+        )
+    if models[0].offer.python:
+        own = dataclasses.replace(own, python=Path(models[0].offer.python))
+    return RayProcesses(name, orders, settings.host.log_level, bodies, settings.host.ray_address, own)
 
 
 def _order(settings: Settings, model: ServedModel) -> dict[str, Any]:

@@ -96,6 +96,11 @@ def main() -> None:
     type=int,
     help="Compute workers of each plugin; 0 runs all in one process.  [default: the CPUs]",
 )
+@click.option(
+    "--ray-address",
+    metavar="ADDRESS",
+    help='Ray cluster of plugins with executor = "ray": auto, HOST:PORT, ray://HOST:PORT.  [default: auto]',
+)
 @click.option("--reload", is_flag=True, default=None, help="Load plugins anew when their files change.")
 @click.option("--dev", is_flag=True, default=None, help="Find mistakes of plugins, at a price.")
 @click.option("--timeout", type=float, help="Seconds that a request may take.  [default: 60]")

@@ -28,6 +28,8 @@ def launch(
     stderr_fd: int,
     threads: int = 1,
     bodies_fd: int | None = None,
+    *,
+    program: str = "liftwing_host.worker",
 ) -> subprocess.Popen[bytes]:
     """Begin a child process.
 
@@ -38,10 +40,11 @@ def launch(
         stderr_fd: Where its stdout and stderr go.
         threads: How many threads its numeric libraries may use; 1 for a process that is to be forked.
         bodies_fd: By which it reads large bodies; None where it gets none, or all through its socket.
+        program: The module that it runs.
     """
     fds = [child_end.fileno(), board_fd] + ([] if bodies_fd is None else [bodies_fd])
     return subprocess.Popen(  # noqa: S603 - the interpreter is the operator's choice
-        [python, "-m", "liftwing_host.worker", *map(str, fds)],
+        [python, "-m", program, *map(str, fds)],
         pass_fds=fds,
         env=_environment(threads, own=python == sys.executable),
         stdin=subprocess.DEVNULL,

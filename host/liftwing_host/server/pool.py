@@ -264,6 +264,9 @@ class Pool:
             self._heard(head)
 
     def _heard(self, head: Head) -> None:
+        if head["kind"] == "unavailable":
+            self._delayed(head["problem"])
+            return
         self._loads_now = head["model"] if head["kind"] == "loading" else None
         if head["kind"] == "loaded":
             self.source_files = head.get("files", {}) | self.source_files
@@ -272,6 +275,13 @@ class Pool:
                 for slot in self._slots:
                     slot.hopeless = True
         self._on_progress(head)
+
+    def _delayed(self, problem: str) -> None:
+        """What the processes run on is not there yet. Nobody is to wait for it, and it may come."""
+        log.error("%s: %s", self._name, problem)
+        for model in self._models.values():
+            model.problem = problem
+        self.settled.set()
 
     def _rescue(self, call: Call, line: Line) -> None:
         """What a dead worker ran is run once more, before all that waits; what has killed two is not."""

@@ -106,19 +106,24 @@ class Processes:
         await self.open()
         host_end, child_end = socket.socketpair()
 
-        def heard(head: Head) -> None:
-            if head["kind"] == "exited":
-                self._exited(head["pid"], head["status"])
-            elif head["kind"] == "forked":
-                self._forked(head["slot"], head["pid"], head["role"])
-            else:
-                on_message(head)
-
-        template = Template(host_end, heard)
+        template = self._template(host_end, lambda head: self._heard(head) or on_message(head))
         self._launched[template] = self._launch(child_end, threads=1)
         template.init(self._init | {"role": "template"})
         self.template = template
         return template
+
+    def _template(self, host_end: socket.socket, heard: Callable[[Head], Any]) -> Template:
+        return Template(host_end, heard)
+
+    def _heard(self, head: Head) -> bool:
+        """What a template told, where it is about processes; whether it was."""
+        if head["kind"] == "exited":
+            self._exited(head["pid"], head["status"])
+        elif head["kind"] == "forked":
+            self._forked(head["slot"], head["pid"], head["role"])
+        else:
+            return False
+        return True
 
     def leave_out(self, model: str) -> None:
         """Have no further process load a model."""
@@ -143,7 +148,7 @@ class Processes:
         """Begin the process behind `worker`; whether it serves, its `hello` tells."""
         host_end, child_end = socket.socketpair()
         if self.template is not None and self.fork_refused is None:
-            self.template.fork(self._place(worker), child_end)
+            self.template.fork(self._place(worker), child_end.fileno())
             self._forked_by[worker] = self.template
             child_end.close()
             await worker.connect(host_end)
@@ -198,7 +203,7 @@ class Processes:
                 comes last, since it kills whatever is still there.
         """
         self._closing = True
-        exits = [self._exits[worker.pid] for worker in workers if worker.pid in self._exits]
+        exits = self._exits_of(workers)
         if exits:
             await asyncio.wait(exits, timeout=_PATIENCE)
         for child in list(self._launched):
@@ -210,11 +215,23 @@ class Processes:
         self.board.close()
         os.close(self._board_fd)
 
-    def _launch(self, child_end: socket.socket, threads: int) -> subprocess.Popen[bytes]:
+    def _exits_of(self, workers: Iterable[Worker]) -> list[asyncio.Future[None]]:
+        """The ends to come of those that were forked."""
+        return [self._exits[worker.pid] for worker in workers if worker.pid in self._exits]
+
+    def _launch(
+        self, child_end: socket.socket, threads: int, *, program: str = "liftwing_host.worker"
+    ) -> subprocess.Popen[bytes]:
         with child_end:
             try:
                 return launch(
-                    self._python, child_end, self._board_fd, self.stderr.write_fd, threads, self._bodies.fd
+                    self._python,
+                    child_end,
+                    self._board_fd,
+                    self.stderr.write_fd,
+                    threads,
+                    self._bodies.fd,
+                    program=program,
                 )
             except OSError as error:
                 raise ConfigurationError(f"Cannot begin {self._python}: {error.strerror}") from error

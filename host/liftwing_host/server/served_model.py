@@ -85,4 +85,4 @@ class ServedModel:
         self.seconds, self.memory, self.example = head["seconds"], head["bytes"], head["example"]
         self.idempotent = head["idempotent"] if self.settings.idempotent is None else self.settings.idempotent
         self.raw = head["raw"]
-        self.state = "loaded"
+        self.state, self.problem = "loaded", None

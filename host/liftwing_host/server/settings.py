@@ -117,6 +117,11 @@ class HostSettings:
         env="LIFTWING_DOWNLOADS",
         help="the folder of downloaded model files",
     )
+    ray_address: str = setting(
+        "auto",
+        env="LIFTWING_RAY_ADDRESS",
+        help="the Ray cluster of plugins whose executor is ray: auto, HOST:PORT or ray://HOST:PORT",
+    )
     environments: Path = setting(
         platformdirs.user_data_path("liftwing-host", appauthor=False) / "environments",
         env="LIFTWING_ENVIRONMENTS",
@@ -172,6 +177,11 @@ class PluginSettings:
     python: Path | None = setting(
         None, help="the interpreter of the environment that the plugin is installed in"
     )
+    executor: Literal["processes", "ray"] = setting(
+        "processes", help="where the workers are: here, or on Ray"
+    )
+    ray_num_cpus: float = setting(1.0, minimum=0, help="CPUs of Ray that a compute worker takes")
+    ray_resource: str = setting("", help="the custom resource of Ray's that a node must have")
 
 
 @dataclass(frozen=True)

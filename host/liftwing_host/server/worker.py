@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from ..body_arena import Body
+from ..body_arena import Body, Place
 from ..wire import FrameReader, Head, frame
 from .call import Answer, Call
 
@@ -48,6 +48,8 @@ class Worker(asyncio.BufferedProtocol):
         answers: How many calls it has answered.
         calls: What it runs now, by id.
         on_loading: Told what it says while it loads.
+        elsewhere: Whether it runs on another machine. It shares neither memory nor a clock with this one.
+        told_bytes: How much memory it has, as it was told; for one that runs elsewhere.
     """
 
     def __init__(
@@ -73,6 +75,8 @@ class Worker(asyncio.BufferedProtocol):
         self.answers = 0
         self.calls: dict[int, Call] = {}
         self.on_loading: Callable[[Head], Any] | None = None
+        self.elsewhere = False
+        self.told_bytes = 0
         self._places = places
         self._wear_after: int | None = None
         self._on_room = on_room
@@ -92,8 +96,11 @@ class Worker(asyncio.BufferedProtocol):
         return self._places - len(self.calls) if self._places > 1 else int(not self.calls)
 
     async def connect(self, host_end: socket.socket) -> None:
-        """Take the host's end of the socket pair into the event loop."""
-        await asyncio.get_running_loop().create_unix_connection(lambda: self, sock=host_end)
+        """Take the host's end of the socket pair, or of a TCP connection, into the event loop."""
+        if host_end.family == socket.AF_UNIX:
+            await self._loop.create_unix_connection(lambda: self, sock=host_end)
+        else:
+            await self._loop.create_connection(lambda: self, sock=host_end)
 
     def send(self, head: Head, body: Body = b"") -> None:
         """Send any message."""
@@ -114,7 +121,16 @@ class Worker(asyncio.BufferedProtocol):
             more -= 1
             call.worker = self
             self.calls[call.id] = call
-            self.send(call.head | {"more": more} if more else call.head, call.body)
+            head, body = self._for_elsewhere(call) if self.elsewhere else (call.head, call.body)
+            self.send(head | {"more": more} if more else head, body)
+
+    def _for_elsewhere(self, call: Call) -> tuple[Head, Body]:
+        """The time that is left, since a moment on this machine's clock says nothing there; and the body itself."""
+        request: Any = call.head["request"]
+        left = {"deadline": None, "seconds": call.deadline - self._loop.time()}
+        # The call keeps the body's place for as long as this worker may still be sent of it.
+        body = call.body.view if isinstance(call.body, Place) else call.body
+        return call.head | {"request": request | left}, body
 
     def watch(self, call: Call) -> None:
         """Nobody waits for the call any more; but if it is not answered long after its deadline, that must be seen."""
@@ -137,6 +153,8 @@ class Worker(asyncio.BufferedProtocol):
 
     def resident_bytes(self) -> int:
         """How much memory it has, what it shares with its template included; 0 where that cannot be read."""
+        if self.elsewhere:
+            return self.told_bytes
         try:
             return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * _PAGE
         except (OSError, IndexError):
@@ -147,6 +165,11 @@ class Worker(asyncio.BufferedProtocol):
         self.retired = True
         if self._transport is not None:
             self._transport.close()
+
+    def abort(self) -> None:
+        """Take it for dead, whatever is still on its way to it."""
+        if self._transport is not None:
+            self._transport.abort()
 
     # From asyncio
 

@@ -72,7 +72,8 @@ async def _serve(
         return
     connection.socket.setblocking(False)
     calls = _Calls(connection, models, thread, compute)
-    await loop.create_unix_connection(lambda: calls, sock=connection.socket)
+    # (Not create_unix_connection: a worker on another machine has a TCP connection.)
+    await loop.create_connection(lambda: calls, sock=connection.socket)
     await calls.host_is_gone
     await calls.end()
     await stop_models_async(models)

@@ -13,6 +13,7 @@ import asyncio
 import inspect
 import logging
 import pickle
+import time
 import traceback
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -208,12 +209,16 @@ async def _run_beside(thread: Executor, hook: Hook, arguments: dict[str, Any]) -
 def request_of(call: Head) -> Request:
     """What the hooks may know of the request, from the head of a call."""
     sent = call["request"]
+    deadline = float("inf") if sent["deadline"] is None else sent["deadline"]
+    if "seconds" in sent:
+        # From a host on another machine, whose clock is another.
+        deadline = time.monotonic() + sent["seconds"]
     return Request(
         id=sent["id"],
         model=call["model"],
         protocol=sent["protocol"],
         headers=MappingProxyType(sent["headers"]),
-        deadline=float("inf") if sent["deadline"] is None else sent["deadline"],
+        deadline=deadline,
     )
 
 
