@@ -27,10 +27,11 @@ __all__ = [
     "nowhere",
 ]
 
-# torch is a gigabyte, and revscoring wants Python 3.11: continuous integration has them, and whoever wants to.
+# torch is a gigabyte, Ray a quarter of one, and revscoring wants Python 3.11: continuous integration has them, and whoever wants to.
 NEEDED = {
     "test_alexnet_host.py": "liftwing_plugin_alexnet",
     "test_examples.py": "revscoring",
+    "test_ray.py": "ray",
     "test_revscoring_demo.py": "revscoring",
     "test_revscoring_mediawiki.py": "revscoring",
     "test_torch.py": "torch",

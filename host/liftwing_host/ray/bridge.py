@@ -19,8 +19,12 @@ __all__ = ["Bridge"]
 
 log = logging.getLogger("liftwing_host.ray")
 
-_ROOM_WITHIN = 10.0
-"""Seconds that Ray may take to find a place; then the host is told that there is no room, and asks again."""
+_ROOM_WITHIN = 5.0
+"""Seconds after which the cluster is asked whether there is room at all; if not, the host is told, and asks again."""
+_BEGUN_WITHIN = 60.0
+"""Seconds that Ray may take to begin an actor where there is room."""
+_TOLD_WITHIN = 2.0
+"""Seconds that the cluster may take to tell how much room it has."""
 _KEPT_EMPTY = 10.0
 """Seconds that the place of a worker is kept after its end: the next one mostly comes at once."""
 
@@ -63,12 +67,19 @@ class Bridge:
         self._channel.ended.add_done_callback(lambda _: self._end(0))
         self._do(self._load_first())
         status = await self._status
+        for task in self._tasks:
+            task.cancel()
         for actor in self._actors():
             self._cluster.end(actor)
         return status
 
     def _actors(self) -> list[Any]:
-        return [seat.actor for seat in self._seats.values()] + [it.actor for it in self._templates.values()]
+        holders: list[_Seat | _NodesTemplate] = [*self._seats.values(), *self._templates.values()]
+        return [holder.actor for holder in holders if holder.actor is not None]
+
+    def _kill(self, actor: Any) -> None:
+        if actor is not None:
+            self._do(asyncio.to_thread(self._cluster.end, actor))
 
     # Loading
 
@@ -103,7 +114,7 @@ class Bridge:
     def _template_on(self, node: Node) -> _NodesTemplate:
         template = self._templates.get(node[0])
         if template is None:
-            template = _NodesTemplate(node, self._cluster.begin_template(node), self._init)
+            template = _NodesTemplate(node, self._cluster, self._init)
             self._templates[node[0]] = template
             self._do(self._follow_template(template))
         return template
@@ -119,7 +130,7 @@ class Bridge:
 
     def _drop_template(self, template: _NodesTemplate) -> None:
         self._templates.pop(template.node[0], None)
-        self._cluster.end(template.actor)
+        self._kill(template.actor)
 
     # Workers
 
@@ -181,7 +192,7 @@ class Bridge:
     def _seat(self, role: str, slot: int) -> _Seat:
         seat = self._seats.get((role, slot))
         if seat is None:
-            seat = self._seats[role, slot] = _Seat(role, slot, self._cluster.begin_worker(role, slot))
+            seat = self._seats[role, slot] = _Seat(role, slot, self._cluster)
             self._do(self._follow_seat(seat))
         return seat
 
@@ -191,20 +202,32 @@ class Bridge:
         Raises:
             Trouble: There is no room, or the actor could not be begun there.
         """
-        done, _ = await asyncio.wait([seat.placing], timeout=_ROOM_WITHIN)
-        if not done:
-            # The request for a place stands: Ray's autoscaler sees it.
-            room = await asyncio.to_thread(self._cluster.room)
-            raise NoRoom(f"the Ray cluster has no room for a worker: {room}")
+        end = asyncio.get_running_loop().time() + _BEGUN_WITHIN
+        while not (await asyncio.wait([seat.placing], timeout=_ROOM_WITHIN))[0]:
+            # Whatever is told, the request for a place stands: Ray's autoscaler sees it.
+            problem = await self._no_room()
+            if problem is not None:
+                raise NoRoom(problem)
+            if asyncio.get_running_loop().time() > end:
+                raise NoRoom(f"Ray has not begun an actor within {_BEGUN_WITHIN:g} s")
         try:
             return seat.placing.result()
         except ActorGone as error:
             self._leave(seat)
             raise Trouble(_last_line(error)) from error
 
+    async def _no_room(self) -> str | None:
+        """Why no actor can be begun now; None where one can."""
+        lack = asyncio.ensure_future(asyncio.to_thread(self._cluster.lack))
+        if (await asyncio.wait([lack], timeout=_TOLD_WITHIN))[0]:
+            lacking = lack.result()
+            return lacking and f"the Ray cluster has no room for a worker: {lacking}"
+        return "the Ray cluster does not answer"
+
     async def _follow_seat(self, seat: _Seat) -> None:
         """Pass on what its workers do, until it is gone."""
         with contextlib.suppress(ActorGone):
+            await seat.placing
             while True:
                 for head in await asked(seat.actor.news.remote()):
                     self._heard(seat, head)
@@ -230,7 +253,7 @@ class Bridge:
     def _leave(self, seat: _Seat) -> None:
         if self._seats.get((seat.role, seat.slot)) is seat:
             del self._seats[seat.role, seat.slot]
-        self._cluster.end(seat.actor)
+        self._kill(seat.actor)
 
     # Tasks
 
@@ -255,16 +278,23 @@ class _Seat:
     """The actor of one slot.
 
     Attributes:
+        actor: The actor, once there is one.
         placing: Where Ray has put it, once it has.
         numbers: The workers that it has, or is to have.
     """
 
-    def __init__(self, role: str, slot: int, actor: Any) -> None:
+    def __init__(self, role: str, slot: int, cluster: Cluster) -> None:
         self.role = role
         self.slot = slot
-        self.actor = actor
-        self.placing: asyncio.Future[Node] = asyncio.ensure_future(asked(actor.node.remote()))
+        self.actor: Any = None
+        self.placing: asyncio.Future[Node] = asyncio.ensure_future(self._place(cluster))
         self.numbers: set[int] = set()
+
+    async def _place(self, cluster: Cluster) -> Node:
+        # Ray asks the cluster whether the actor's name is free, and waits a minute for a cluster that is gone.
+        self.actor = await asyncio.to_thread(cluster.begin_worker, self.role, self.slot)
+        node: Node = await asked(self.actor.node.remote())
+        return node
 
     @property
     def address(self) -> str:
@@ -277,13 +307,15 @@ class _NodesTemplate:
     """The template on one node.
 
     Attributes:
+        actor: The actor, once there is one.
         address: Where the workers of the node ask for forks.
         failed: What is wrong with each model that failed to load here.
     """
 
-    def __init__(self, node: Node, actor: Any, init: Head) -> None:
+    def __init__(self, node: Node, cluster: Cluster, init: Head) -> None:
         self.node = node
-        self.actor = actor
+        self.actor: Any = None
+        self._cluster = cluster
         self.address = ""
         self.failed: dict[str, str] = {}
         self._init = init
@@ -306,6 +338,8 @@ class _NodesTemplate:
     async def follow(self) -> str:
         """Hear it until it ends; how it did."""
         try:
+            # In a thread, as for a worker's.
+            self.actor = await asyncio.to_thread(self._cluster.begin_template, self.node)
             self.address = await asked(self.actor.load.remote(self._init))
             while True:
                 for head in await asked(self.actor.news.remote()):

@@ -128,14 +128,15 @@ class Cluster:
         except Exception:
             log.debug("an actor could not be ended", exc_info=True)
 
-    def room(self) -> str:
-        """What is wanted for a compute worker, and what the cluster has of it, in words."""
+    def lack(self) -> str:
+        """What a compute worker wants and the cluster has not, in words; empty where there is enough."""
         wanted = {"CPU": self._num_cpus} | dict(self._resources)
         free: dict[str, float] = ray.available_resources()
         all_: dict[str, float] = ray.cluster_resources()
         return "; ".join(
-            f"{amount:g} {name} is wanted, {free.get(name, 0):g} of {all_.get(name, 0):g} are free"
+            f"{amount:g} {name} wanted, {free.get(name, 0):g} of {all_.get(name, 0):g} free"
             for name, amount in wanted.items()
+            if free.get(name, 0) < amount
         )
 
 

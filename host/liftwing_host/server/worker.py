@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -127,7 +128,7 @@ class Worker(asyncio.BufferedProtocol):
     def _for_elsewhere(self, call: Call) -> tuple[Head, Body]:
         """The time that is left, since a moment on this machine's clock says nothing there; and the body itself."""
         request: Any = call.head["request"]
-        left = {"deadline": None, "seconds": call.deadline - self._loop.time()}
+        left = {"deadline": None, "seconds": call.deadline - time.monotonic()}
         # The call keeps the body's place for as long as this worker may still be sent of it.
         body = call.body.view if isinstance(call.body, Place) else call.body
         return call.head | {"request": request | left}, body
