@@ -17,6 +17,7 @@ makes and hands to the host: from then on the two speak to each other as in one 
     __main__       the bridge begins here: reads `init`, connects to the cluster
     cluster        the bridge: what it asks of Ray; the only file that imports Ray as a driver
     bridge         the bridge: what the host asks of it
+    actors         the bridge: the actors as it knows them
     node_template  on the nodes: the actor NodeTemplate
     node_worker    on the nodes: the actor NodeWorker
     news           on the nodes: what an actor tells the bridge

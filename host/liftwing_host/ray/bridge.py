@@ -7,11 +7,12 @@ import contextlib
 import logging
 import secrets
 import socket
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import Any
 
 from ..channel import Channel
 from ..wire import VERSION, Head, HookBoard, frame
+from .actors import Seat, TemplateOnNode, gist
 from .cluster import ActorGone, Cluster, Node, asked
 from .handshake import SECRET_SIZE, Refused, dial
 
@@ -52,8 +53,8 @@ class Bridge:
         self._board = board
         self._cluster = cluster
         self._init = init
-        self._seats: dict[tuple[str, int], _Seat] = {}
-        self._templates: dict[str, _NodesTemplate] = {}
+        self._seats: dict[tuple[str, int], Seat] = {}
+        self._templates: dict[str, TemplateOnNode] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._forked = True
         self._failed_first: set[str] = set()
@@ -74,7 +75,7 @@ class Bridge:
         return status
 
     def _actors(self) -> list[Any]:
-        holders: list[_Seat | _NodesTemplate] = [*self._seats.values(), *self._templates.values()]
+        holders: list[Seat | TemplateOnNode] = [*self._seats.values(), *self._templates.values()]
         return [holder.actor for holder in holders if holder.actor is not None]
 
     def _kill(self, actor: Any) -> None:
@@ -111,15 +112,15 @@ class Bridge:
     def _unavailable(self, problem: str) -> None:
         self._channel.send({"kind": "unavailable", "version": VERSION, "problem": problem})
 
-    def _template_on(self, node: Node) -> _NodesTemplate:
+    def _template_on(self, node: Node) -> TemplateOnNode:
         template = self._templates.get(node[0])
         if template is None:
-            template = _NodesTemplate(node, self._cluster, self._init)
+            template = TemplateOnNode(node, self._cluster, self._init)
             self._templates[node[0]] = template
             self._do(self._follow_template(template))
         return template
 
-    async def _follow_template(self, template: _NodesTemplate) -> None:
+    async def _follow_template(self, template: TemplateOnNode) -> None:
         status = await template.follow()
         if self._templates.get(template.node[0]) is template:
             if template.was_ready:
@@ -128,7 +129,7 @@ class Bridge:
                 )
             self._drop_template(template)
 
-    def _drop_template(self, template: _NodesTemplate) -> None:
+    def _drop_template(self, template: TemplateOnNode) -> None:
         self._templates.pop(template.node[0], None)
         self._kill(template.actor)
 
@@ -161,7 +162,7 @@ class Bridge:
             connected = {"kind": "connected", "number": number, "node": node[1], "alone": not self._forked}
             self._channel.send(connected, [sock.fileno()])
 
-    async def _connect(self, seat: _Seat, node: Node, place: Head, template: str | None) -> socket.socket:
+    async def _connect(self, seat: Seat, node: Node, place: Head, template: str | None) -> socket.socket:
         secret = secrets.token_bytes(SECRET_SIZE)
         port = await asked(seat.actor.listen.remote(node[1], secret, place, template))
         return await dial(node[1], port, secret)
@@ -189,14 +190,14 @@ class Bridge:
 
     # Places
 
-    def _seat(self, role: str, slot: int) -> _Seat:
+    def _seat(self, role: str, slot: int) -> Seat:
         seat = self._seats.get((role, slot))
         if seat is None:
-            seat = self._seats[role, slot] = _Seat(role, slot, self._cluster)
+            seat = self._seats[role, slot] = Seat(role, slot, self._cluster)
             self._do(self._follow_seat(seat))
         return seat
 
-    async def _placed(self, seat: _Seat) -> Node:
+    async def _placed(self, seat: Seat) -> Node:
         """Where Ray has found a place.
 
         Raises:
@@ -214,7 +215,7 @@ class Bridge:
             return seat.placing.result()
         except ActorGone as error:
             self._leave(seat)
-            raise Trouble(_last_line(error)) from error
+            raise Trouble(gist(error)) from error
 
     async def _no_room(self) -> str | None:
         """Why no actor can be begun now; None where one can."""
@@ -224,7 +225,7 @@ class Bridge:
             return lacking and f"the Ray cluster has no room for a worker: {lacking}"
         return "the Ray cluster does not answer"
 
-    async def _follow_seat(self, seat: _Seat) -> None:
+    async def _follow_seat(self, seat: Seat) -> None:
         """Pass on what its workers do, until it is gone."""
         with contextlib.suppress(ActorGone):
             await seat.placing
@@ -236,7 +237,7 @@ class Bridge:
             # The end of its connection says so, too, unless its machine is gone.
             self._channel.send({"kind": "lost", "number": number})
 
-    def _heard(self, seat: _Seat, head: Head) -> None:
+    def _heard(self, seat: Seat, head: Head) -> None:
         if head["kind"] == "doing":
             self._board[head["number"]] = head["hook"]
             self._channel.send(head)
@@ -246,11 +247,11 @@ class Bridge:
             if not seat.numbers:
                 asyncio.get_running_loop().call_later(_KEPT_EMPTY, self._leave_if_empty, seat)
 
-    def _leave_if_empty(self, seat: _Seat) -> None:
+    def _leave_if_empty(self, seat: Seat) -> None:
         if not seat.numbers:
             self._leave(seat)
 
-    def _leave(self, seat: _Seat) -> None:
+    def _leave(self, seat: Seat) -> None:
         if self._seats.get((seat.role, seat.slot)) is seat:
             del self._seats[seat.role, seat.slot]
         self._kill(seat.actor)
@@ -274,109 +275,10 @@ class Bridge:
             self._status.set_result(status)
 
 
-class _Seat:
-    """The actor of one slot.
-
-    Attributes:
-        actor: The actor, once there is one.
-        placing: Where Ray has put it, once it has.
-        numbers: The workers that it has, or is to have.
-    """
-
-    def __init__(self, role: str, slot: int, cluster: Cluster) -> None:
-        self.role = role
-        self.slot = slot
-        self.actor: Any = None
-        self.placing: asyncio.Future[Node] = asyncio.ensure_future(self._place(cluster))
-        self.numbers: set[int] = set()
-
-    async def _place(self, cluster: Cluster) -> Node:
-        # Ray asks the cluster whether the actor's name is free, and waits a minute for a cluster that is gone.
-        self.actor = await asyncio.to_thread(cluster.begin_worker, self.role, self.slot)
-        node: Node = await asked(self.actor.node.remote())
-        return node
-
-    @property
-    def address(self) -> str:
-        """The node's address; empty while it has none."""
-        placed = self.placing.done() and not self.placing.cancelled() and self.placing.exception() is None
-        return self.placing.result()[1] if placed else ""
-
-
-class _NodesTemplate:
-    """The template on one node.
-
-    Attributes:
-        actor: The actor, once there is one.
-        address: Where the workers of the node ask for forks.
-        failed: What is wrong with each model that failed to load here.
-    """
-
-    def __init__(self, node: Node, cluster: Cluster, init: Head) -> None:
-        self.node = node
-        self.actor: Any = None
-        self._cluster = cluster
-        self.address = ""
-        self.failed: dict[str, str] = {}
-        self._init = init
-        self._heads: list[Head] = []
-        self._listener: Callable[[Head], Any] = _ignore
-        self._ready: asyncio.Future[Head] = asyncio.get_running_loop().create_future()
-
-    @property
-    def was_ready(self) -> bool:
-        """Whether it has ever been ready."""
-        return self._ready.done() and self._ready.result()["kind"] == "ready"
-
-    async def ready(self, listener: Callable[[Head], Any]) -> Head:
-        """Its message `ready`, or `ended`; who listens is told what it says while it loads, from the beginning."""
-        for head in self._heads:
-            listener(head)
-        self._listener = listener
-        return await asyncio.shield(self._ready)
-
-    async def follow(self) -> str:
-        """Hear it until it ends; how it did."""
-        try:
-            # In a thread, as for a worker's.
-            self.actor = await asyncio.to_thread(self._cluster.begin_template, self.node)
-            self.address = await asked(self.actor.load.remote(self._init))
-            while True:
-                for head in await asked(self.actor.news.remote()):
-                    if head["kind"] == "ended":
-                        self._over(head["status"])
-                        return f"exit status {head['status']}"
-                    self._heard(head)
-        except ActorGone as error:
-            self._over(1)
-            return _last_line(error)
-
-    def _heard(self, head: Head) -> None:
-        if head["kind"] == "ready":
-            self._ready.set_result(head)
-            return
-        if "error" in head:
-            self.failed[head["model"]] = head["error"]
-        # Files of another machine are not to be watched here.
-        head = head | {"files": {}}
-        self._heads.append(head)
-        self._listener(head)
-
-    def _over(self, status: int) -> None:
-        if not self._ready.done():
-            self._ready.set_result({"kind": "ended", "status": status})
-
-
-def _problem_on_node(seat: _Seat, error: Exception) -> str:
+def _problem_on_node(seat: Seat, error: Exception) -> str:
     """What is wrong, and on which node."""
     where = f"on node {seat.address}: " if seat.address else ""
-    return f"{where}{_last_line(error)}"
-
-
-def _last_line(error: Exception) -> str:
-    """The gist of an error of Ray's, which come with tracebacks."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__
+    return f"{where}{gist(error)}"
 
 
 def _ignore(head: Head) -> None:

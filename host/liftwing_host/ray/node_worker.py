@@ -22,7 +22,7 @@ from ..wire import Head, HookBoard
 from .handshake import Refused, admit
 from .news import News
 
-__all__ = ["NodeWorker"]
+__all__ = ["NodeWorker", "host_at"]
 
 log = logging.getLogger("liftwing_host.ray")
 
@@ -90,7 +90,7 @@ class NodeWorker:
     async def _admit(self, listener: socket.socket, secret: bytes, place: Head, template: str | None) -> None:
         with listener:
             try:
-                connection = await asyncio.wait_for(_host_at(listener, secret), _HOST_COMES_WITHIN)
+                connection = await asyncio.wait_for(host_at(listener, secret), _HOST_COMES_WITHIN)
             except asyncio.TimeoutError:
                 log.warning("the host did not connect within %g s", _HOST_COMES_WITHIN)
                 self._news.tell({"kind": "exited", "number": place["number"], "pid": None, "status": None})
@@ -215,7 +215,7 @@ class _Process:
         self._tell({"kind": "exited", "number": self._number, "pid": self._pid, "status": self._status})
 
 
-async def _host_at(listener: socket.socket, secret: bytes) -> socket.socket:
+async def host_at(listener: socket.socket, secret: bytes) -> socket.socket:
     """The first connection that comes from the host. One that says nothing holds up no other."""
     loop = asyncio.get_running_loop()
     host: asyncio.Future[socket.socket] = loop.create_future()

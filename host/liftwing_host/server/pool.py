@@ -281,6 +281,11 @@ class Pool:
         log.error("%s: %s", self._name, problem)
         for model in self._models.values():
             model.problem = problem
+        for slot in self._slots:
+            if not slot.line.workers:
+                # It waits for what may take long to come.
+                slot.broken = True
+                self._changed(slot)
         self.settled.set()
 
     def _rescue(self, call: Call, line: Line) -> None:
