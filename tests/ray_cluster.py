@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import socket
 import subprocess
 import sys
 from typing import Any
@@ -37,23 +38,24 @@ class RayCluster:
     Args:
         cpus: What each node says it has. (Nobody checks.)
         port: Where it listens; 0 takes a free one.
-        environ: Further variables of its nodes.
 
     Attributes:
-        address: Where drivers connect.
-        pids: The processes of each node's raylet.
+        address: Where drivers on its machines connect.
+        client_address: Where those on other machines do.
     """
 
-    def __init__(self, *cpus: int, port: int = 0, environ: dict[str, str] | None = None) -> None:
+    def __init__(self, *cpus: int, port: int = 0) -> None:
+        client_port = _free_port()
         self._process = subprocess.Popen(
-            [sys.executable, __file__, json.dumps([port, *cpus])],
-            env=os.environ | ray_environ() | (environ or {}),
+            [sys.executable, __file__, json.dumps([port, client_port, *cpus])],
+            env=os.environ | ray_environ(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
             start_new_session=True,
         )
         self.address: str = self._answer()
+        self.client_address = f"ray://{self.address.rpartition(':')[0]}:{client_port}"
 
     def ask(self, command: str, *arguments: Any) -> Any:
         """`actors`: the names of the actors that live; `kill NAME`; `add CPUS`; `remove N`: without any grace; `free`: CPUs."""
@@ -82,7 +84,15 @@ class RayCluster:
         for line in self._process.stdout:
             if line.startswith("{"):
                 return json.loads(line)["answer"]
+        self._process.stdout.close()
         raise AssertionError(f"the cluster ended with status {self._process.wait()}")
+
+
+def _free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("", 0))
+        port: int = sock.getsockname()[1]
+        return port
 
 
 def _tell(answer: Any) -> None:
@@ -90,12 +100,14 @@ def _tell(answer: Any) -> None:
 
 
 def main() -> None:
-    port, *cpus = json.loads(sys.argv[1])
+    port, client_port, *cpus = json.loads(sys.argv[1])
 
     import ray
     from ray.cluster_utils import Cluster
 
-    head = {"num_cpus": cpus[0], **_BOOT} | ({"port": port} if port else {})
+    head = {"num_cpus": cpus[0], "ray_client_server_port": client_port, **_BOOT} | (
+        {"gcs_server_port": port} if port else {}
+    )
     cluster = Cluster(initialize_head=True, head_node_args=head)
     nodes = [cluster.add_node(num_cpus=count, **_BOOT) for count in cpus[1:]]
     cluster.wait_for_nodes()

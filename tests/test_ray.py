@@ -48,7 +48,8 @@ class RayHost(LiveHost):
         config = {"plugins": {"zoo": ON_RAY | (plugin or {})}}
         if "outlink-topic-model" in models:
             config["plugins"]["outlink"] = ON_RAY | {"workers": 1}
-        arguments = ["--ray-address", cluster.address, *more.pop("arguments", [])]
+        address = more.pop("address", cluster.address)
+        arguments = ["--ray-address", address, *more.pop("arguments", [])]
         super().__init__(
             models, config=config, arguments=arguments, environ=ray_environ(), wait=False, **more
         )
@@ -225,6 +226,17 @@ def test_a_request_survives_the_actor_of_its_worker(cluster: RayCluster, on_ray:
         assert asked.result()["parent"] != noted(note)[0]["parent"], "forked from another template"
 
 
+def test_a_host_outside_the_cluster_comes_in_through_rays_client_port(
+    cluster: RayCluster, tmp_path: Path
+) -> None:
+    no_cpus = {"ray_num_cpus": 0, "workers": 1}
+    host = RayHost(cluster, "notes", "stages", plugin=no_cpus, address=cluster.client_address)
+    try:
+        assert host.predict({"value": 1}, "stages")["load"] == host.predict({})["parent"]
+    finally:
+        assert host.stop() == 0
+
+
 def test_nothing_outlives_a_host_that_is_killed(cluster: RayCluster, on_ray: Any, tmp_path: Path) -> None:
     before = set(cluster.actors())
     host, note = on_ray("notes"), tmp_path / "note"
@@ -282,7 +294,6 @@ def test_a_cluster_that_goes_away_costs_other_plugins_nothing_and_comes_back(
         assert ray_host.predict({}, "notes")["pid"]
         assert ray_host.predict(QUESTIONS[0][1], "outlink-topic-model")
     finally:
-        ray_host.stop()
         again.stop()
 
 
