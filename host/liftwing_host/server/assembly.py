@@ -51,11 +51,11 @@ def _pool(settings: Settings, name: str, models: list[ServedModel], bodies: Body
     orders = [_order(settings, model) for model in models]
     if own.executor == "ray":
         processes = _on_ray(settings, name, own, models, orders, bodies)
-        return Pool(name, models, own, settings.host.max_concurrency, processes)
-    python = models[0].offer.python or sys.executable
-    # The CPUs are shared out among the workers: more threads than that would only wait for each other.
-    threads = max(1, cpus // max(1, own.workers or 1))
-    processes = Processes(name, orders, python, settings.host.log_level, threads, bodies)
+    else:
+        python = models[0].offer.python or sys.executable
+        # The CPUs are shared out among the workers: more threads than that would only wait for each other.
+        threads = max(1, cpus // max(1, own.workers or 1))
+        processes = Processes(name, orders, python, settings.host.log_level, threads, bodies)
     predictor = None
     if any(model.predictor is not None for model in models):
         from .predictor import Predictor  # It imports aiohttp, which other hosts do without.

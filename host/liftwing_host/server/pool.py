@@ -88,7 +88,7 @@ class Pool:
         self._tasks: set[asyncio.Task[None]] = set()
         self._can_begin = asyncio.Event()
         self._loads_now: str | None = None
-        self._on_progress: Callable[[Head], Any] = _ignore
+        self._on_progress: Callable[[Head], Any] = lambda _: None
         for model in models:
             model.pool = self
 
@@ -175,7 +175,7 @@ class Pool:
     async def _keep_template(self) -> None:
         futile = 0
         while True:
-            template = await self._processes.begin_template(self._heard)
+            template = await self._processes.begin_template(self._heard, self._delayed)
             await first_of(template.ready, template.ended)
             if template.ready.done():
                 futile = 0
@@ -188,7 +188,7 @@ class Pool:
             status = describe_status(await self._processes.see_off(template) or 0)
             futile += 1
             log.error("%s: the template %s; it is begun again", self._name, status)
-            if futile >= FUTILE_LIVES and self._loading():
+            if futile >= FUTILE_LIVES and any(model.state == "loading" for model in self._models.values()):
                 last_lines = self._processes.stderr.last_lines()
                 problem = f"the process that loads it {status} each time; its last lines:\n{last_lines}"
                 if not self._leave_out(problem):
@@ -240,9 +240,8 @@ class Pool:
 
     def _add_slots(self, kind: str, role: str, count: int, *, places: int) -> None:
         line = self._lines[kind] = Line()
-        slots = [Slot(role, number, places, line, self._processes, self._settings) for number in range(count)]
-        for slot in slots:
-            self._begin_slot(slot)
+        for number in range(count):
+            self._begin_slot(Slot(role, number, places, line, self._processes, self._settings))
 
     def _begin_slot(self, slot: Slot) -> asyncio.Task[None]:
         self._slots.append(slot)
@@ -264,9 +263,6 @@ class Pool:
             self._heard(head)
 
     def _heard(self, head: Head) -> None:
-        if head["kind"] == "unavailable":
-            self._delayed(head["problem"])
-            return
         self._loads_now = head["model"] if head["kind"] == "loading" else None
         if head["kind"] == "loaded":
             self.source_files = head.get("files", {}) | self.source_files
@@ -281,11 +277,9 @@ class Pool:
         log.error("%s: %s", self._name, problem)
         for model in self._models.values():
             model.problem = problem
-        for slot in self._slots:
-            if not slot.line.workers:
-                # It waits for what may take long to come.
-                slot.broken = True
-                self._changed(slot)
+        for slot in [slot for slot in self._slots if not slot.line.workers]:
+            slot.broken = True
+            self._changed(slot)
         self.settled.set()
 
     def _rescue(self, call: Call, line: Line) -> None:
@@ -296,11 +290,10 @@ class Pool:
             return
         if call.deaths == 1 and self._models[call.model].idempotent:
             (self._line_of_suspects() if line is self._lines.get("async") else line).join(call, first=True)
-        elif call.deaths == 1:
-            why = "it was not run again, since the model is not idempotent"
-            call.end(WorkerDied(f"The process that ran {call.model} died on this request; {why}."))
         else:
-            call.end(WorkerDied(f"The process that ran {call.model} died twice on this request."))
+            once = "on this request; it was not run again, since the model is not idempotent"
+            died = once if call.deaths == 1 else "twice on this request"
+            call.end(WorkerDied(f"The process that ran {call.model} died {died}."))
 
     def _line_of_suspects(self) -> Line:
         """Where calls go whose async worker died while it ran many: to workers that run one at a time each.
@@ -334,9 +327,6 @@ class Pool:
         if all(slot.began or slot.broken for slot in self._slots):
             self.settled.set()
 
-    def _loading(self) -> bool:
-        return any(model.state == "loading" for model in self._models.values())
-
     def _all_failed(self, problem: str) -> None:
         for model in self._models.values():
             if model.state == "loading":
@@ -358,7 +348,3 @@ class Pool:
             self._all_failed(error.message)
         else:
             log.critical("%s: a part of the pool failed", self._name, exc_info=error)
-
-
-def _ignore(head: Head) -> None:
-    pass

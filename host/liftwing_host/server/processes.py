@@ -94,11 +94,14 @@ class Processes:
         if self.stderr.write_fd < 0:
             await self.stderr.open()
 
-    async def begin_template(self, on_message: Callable[[Head], Any]) -> Template:
+    async def begin_template(
+        self, on_message: Callable[[Head], Any], on_delay: Callable[[str], Any]
+    ) -> Template:
         """Launch a template and have it load the models.
 
         Args:
             on_message: Told what it says while it loads.
+            on_delay: Told why it may take long until it can load.
 
         Raises:
             ConfigurationError: Its interpreter holds another version of liftwing-host, or cannot be begun.
@@ -106,7 +109,13 @@ class Processes:
         await self.open()
         host_end, child_end = socket.socketpair()
 
-        template = self._template(host_end, lambda head: self._heard(head) or on_message(head))
+        def heard(head: Head) -> None:
+            if head["kind"] == "unavailable":
+                on_delay(head["problem"])
+            elif not self._heard(head):
+                on_message(head)
+
+        template = self._template(host_end, heard)
         self._launched[template] = self._launch(child_end, threads=1)
         template.init(self._init | {"role": "template"})
         self.template = template
