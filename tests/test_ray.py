@@ -20,7 +20,7 @@ from liftwing_host.pytest_plugin import LiveHost, wait_until
 from ray_cluster import RayCluster, ray_environ
 
 ON_RAY = {"executor": "ray", "workers": 3}
-MODELS = ["notes", "stages", "knows", "raises", "returns", "raw", "batches", "functions", "waits", "dies"]
+MODELS = ["where", "stages", "knows", "raises", "returns", "raw", "batches", "functions", "waits", "dies"]
 SLOWLY = 90.0
 """Ray begins each actor as an interpreter that imports it, on a machine that others may be using."""
 
@@ -131,9 +131,9 @@ def test_every_leg_runs_where_its_colour_says_with_the_id_of_its_request(ray_hos
 
 
 def test_the_time_that_is_left_is_told_although_the_clocks_differ(ray_host: LiveHost) -> None:
-    answer = ray_host.post({}, "notes", {"x-request-timeout": "20"}).json()
+    answer = ray_host.post({}, "where", {"x-request-timeout": "20"}).json()
     assert 0 < answer["remaining"] <= 20
-    assert 20 < ray_host.predict({}, "notes")["remaining"] <= 60
+    assert 20 < ray_host.predict({}, "where")["remaining"] <= 60
 
 
 # Where the processes are
@@ -144,7 +144,7 @@ def test_the_workers_are_spread_over_the_nodes_and_forked_from_one_template_on_e
 ) -> None:
     payload = {"note": str(tmp_path / "note"), "seconds": 2}
     with ThreadPoolExecutor(3) as clients:
-        answers = list(clients.map(lambda _: ray_host.predict(payload, "notes"), range(3)))
+        answers = list(clients.map(lambda _: ray_host.predict(payload, "where"), range(3)))
     assert len({each["pid"] for each in answers}) == 3, "three workers, of which no node has room for all"
     assert len({each["parent"] for each in answers}) == 2, "each forked from the template of its node"
     named = sorted(re.sub(r" [0-9a-f]{6} (.*) #\d+$", r" \1", name) for name in cluster.actors("-zoo "))
@@ -170,19 +170,19 @@ def test_a_hang_is_a_504_that_names_the_hook_and_its_worker_is_killed_and_replac
     ray_host: LiveHost, tmp_path: Path
 ) -> None:
     note = tmp_path / "note"
-    reply = ray_host.post({"note": str(note), "seconds": 60}, "notes", {"x-request-timeout": "2"})
-    told = {"error": "The request to notes ran out of time (2 s) in predict."}
+    reply = ray_host.post({"note": str(note), "seconds": 60}, "where", {"x-request-timeout": "2"})
+    told = {"error": "The request to where ran out of time (2 s) in predict."}
     assert (reply.status, reply.json()) == (504, told)
     [hung] = noted(note)
     ray_host.wait_for(lambda: not proc.alive(hung["pid"]), "the end of the worker that hangs")
-    assert f"pid {hung['pid']} hangs in predict of notes; it is killed" in ray_host.log
+    assert f"pid {hung['pid']} hangs in predict of where; it is killed" in ray_host.log
     ray_host.wait_for(lambda: _workers(ray_host) == 3, "three workers again", SLOWLY)
 
 
 def _workers(host: LiveHost) -> int:
     """How many compute workers answer at the same time."""
     with ThreadPoolExecutor(3) as clients:
-        asked = list(clients.map(lambda _: host.predict({"seconds": 0.5}, "notes"), range(3)))
+        asked = list(clients.map(lambda _: host.predict({"seconds": 0.5}, "where"), range(3)))
     return len({each["pid"] for each in asked})
 
 
@@ -207,7 +207,7 @@ def test_a_request_whose_worker_dies_is_answered_by_another(ray_host: LiveHost, 
 
 def test_a_request_survives_the_actor_of_its_worker(cluster: RayCluster, on_ray: Any, tmp_path: Path) -> None:
     before = set(cluster.actors())
-    host, note = on_ray("notes", workers=1), tmp_path / "note"
+    host, note = on_ray("where", workers=1), tmp_path / "note"
     with ThreadPoolExecutor(1) as client:
         asked = client.submit(host.predict, {"note": str(note), "seconds": 2})
         host.wait_for(lambda: len(noted(note)) == 1, "the hook")
@@ -230,7 +230,7 @@ def test_a_host_outside_the_cluster_comes_in_through_rays_client_port(
     cluster: RayCluster, tmp_path: Path
 ) -> None:
     no_cpus = {"ray_num_cpus": 0, "workers": 1}
-    host = RayHost(cluster, "notes", "stages", plugin=no_cpus, address=cluster.client_address)
+    host = RayHost(cluster, "where", "stages", plugin=no_cpus, address=cluster.client_address)
     try:
         assert host.predict({"value": 1}, "stages")["fetch"][2] == 1
         assert host.predict({})["pid"]
@@ -240,7 +240,7 @@ def test_a_host_outside_the_cluster_comes_in_through_rays_client_port(
 
 def test_nothing_outlives_a_host_that_is_killed(cluster: RayCluster, on_ray: Any, tmp_path: Path) -> None:
     before = set(cluster.actors())
-    host, note = on_ray("notes"), tmp_path / "note"
+    host, note = on_ray("where"), tmp_path / "note"
     with ThreadPoolExecutor(1) as client:
         asked = client.submit(host.post, {"note": str(note), "seconds": 60})
         host.wait_for(lambda: noted(note), "the hook")
@@ -266,7 +266,7 @@ def test_a_node_that_is_lost_takes_no_request_with_it(
 ) -> None:
     payload = {"note": str(tmp_path / "note"), "seconds": 4}
     with ThreadPoolExecutor(3) as clients:
-        asked = [clients.submit(ray_host.predict, payload, "notes") for _ in range(3)]
+        asked = [clients.submit(ray_host.predict, payload, "where") for _ in range(3)]
         ray_host.wait_for(lambda: len(noted(tmp_path / "note")) == 3, "all hooks")
         cluster.ask("remove", 0)
         answers = [each.result() for each in asked]
@@ -286,13 +286,13 @@ def test_a_cluster_that_goes_away_costs_other_plugins_nothing_and_comes_back(
 ) -> None:
     port = int(cluster.address.rpartition(":")[2])
     cluster.stop()
-    ray_host.wait_for(lambda: not ray_host.ready("notes"), "not ready", SLOWLY)
-    assert ray_host.post({}, "notes").status == 503
+    ray_host.wait_for(lambda: not ray_host.ready("where"), "not ready", SLOWLY)
+    assert ray_host.post({}, "where").status == 503
     assert ray_host.get("/").status == 200
     again = RayCluster(4, port=port)
     try:
         ray_host.wait_until_ready(SLOWLY)
-        assert ray_host.predict({}, "notes")["pid"]
+        assert ray_host.predict({}, "where")["pid"]
         assert ray_host.predict(QUESTIONS[0][1], "outlink-topic-model")
     finally:
         again.stop()
@@ -300,13 +300,13 @@ def test_a_cluster_that_goes_away_costs_other_plugins_nothing_and_comes_back(
 
 def test_an_address_where_there_is_no_cluster_is_told_and_the_others_serve(liftwing: Any) -> None:
     host = liftwing(
-        "notes", "outlink-topic-model",
+        "where", "outlink-topic-model",
         config={"plugins": {"zoo": ON_RAY}},
         arguments=["--demo", "--ray-address", "127.0.0.1:1", "--workers", "1"],
         wait=False,
     )  # fmt: skip
     host.wait_for(lambda: host.ready("outlink-topic-model"), "the other plugin")
-    host.wait_for(lambda: "notes (liftwing-plugin-zoo 1.0) is NOT READY" in host.log, "the report", SLOWLY)
+    host.wait_for(lambda: "where (liftwing-plugin-zoo 1.0) is NOT READY" in host.log, "the report", SLOWLY)
     assert "the Ray cluster at '127.0.0.1:1' is not available: [Errno 111] Connection refused" in host.log
     assert "Set --ray-address or LIFTWING_RAY_ADDRESS" in host.log
-    assert host.post({}, "notes").json() == {"error": "Model with name notes is not ready."}
+    assert host.post({}, "where").json() == {"error": "Model with name where is not ready."}

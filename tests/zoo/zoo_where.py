@@ -11,7 +11,7 @@ from typing import Any
 from liftwing_host import Model, Request
 
 
-class Notes(Model):
+class Where(Model):
     """Writes its process into a file, then computes for as long as it is asked to; tells its process."""
 
     def predict(self, features: dict[str, Any], request: Request) -> dict[str, Any]:
