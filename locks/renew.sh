@@ -49,3 +49,6 @@ for plugin in "$root"/plugins/*/; do
   output=$root/locks/$name.txt
   compile --constraint "$scratch/all.txt" --output-file "$output" "$@" "$scratch/$name.in"
 done
+
+output=$root/tests/stand_ins/requirements.txt
+compile --constraint "$scratch/all.txt" --output-file "$output" "$@" "${output%.txt}.in"

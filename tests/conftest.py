@@ -12,7 +12,7 @@ import pytest
 from english import english
 from eventgate.fixtures import eventgate
 from goodfaith import judged
-from images.fixtures import builder, image
+from images.fixtures import builder, image, stand_ins
 from interop.kserve_server import kserve_python
 from liftwing_host.pytest_plugin import LiveHost
 from mediawiki.fixtures import flaky_mediawiki, mediawiki, mediawiki_cache, nowhere
@@ -28,6 +28,7 @@ __all__ = [
     "mediawiki",
     "mediawiki_cache",
     "nowhere",
+    "stand_ins",
 ]
 
 # torch is a gigabyte, Ray a quarter of one, and revscoring wants Python 3.11: continuous integration has them, and whoever wants to.

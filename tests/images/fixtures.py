@@ -20,6 +20,7 @@ CANNOT_INSTALL = 3
 BASE = "localhost/liftwing-test-base:1"
 # Of this run of the tests, since others may be at it on the same machine.
 IMAGE = f"localhost/liftwing-test:{os.getpid()}"
+STAND_INS = f"localhost/liftwing-test-stand-ins:{os.getpid()}"
 
 
 class Builder:
@@ -64,7 +65,7 @@ class Builder:
             text.replace('["liftwing-host"]', f'["liftwing-host", "{needs}"]') if needs else text
         )
 
-    def command(self, tag: str, **arguments: str) -> list[str | Path]:
+    def command(self, tag: str, dockerfile: str = "Dockerfile", **arguments: str) -> list[str | Path]:
         """What builds an image."""
         given = {"BASE": BASE, "PIP_ARGS": "--no-index --find-links /fetched", **arguments}
         return [
@@ -77,6 +78,7 @@ class Builder:
                 "--network=host",
             ),
             *("--pull-never", f"--volume={self.wheels}:/fetched:ro", f"--tag={tag}"),
+            f"--file={self.context / dockerfile}",
             *(f"--build-arg={name}={value}" for name, value in given.items()),
             self.context,
         ]
@@ -98,7 +100,7 @@ def builder(tmp_path_factory: pytest.TempPathFactory) -> Builder:
     if done.returncode != 0:
         pytest.fail(f"{INSTALL.name}: {done.stderr.strip()}")
     builder = Builder(tmp_path_factory.mktemp("image"))
-    builder.fetch("locks/build.txt", "locks/outlink.txt")
+    builder.fetch("locks/build.txt", "locks/outlink.txt", "tests/stand_ins/requirements.txt")
     return builder
 
 
@@ -110,3 +112,11 @@ def image(builder: Builder) -> Iterator[str]:
     run(*builder.command(IMAGE, **chosen, **labels))
     yield IMAGE
     podman("rmi", "--force", IMAGE)
+
+
+@pytest.fixture(scope="session")
+def stand_ins(builder: Builder) -> Iterator[str]:
+    """The image of the stand-ins; its name."""
+    run(*builder.command(STAND_INS, "tests/stand_ins/Dockerfile"))
+    yield STAND_INS
+    podman("rmi", "--force", STAND_INS)
