@@ -30,7 +30,7 @@ test: check
 	$(BIN)/coverage erase
 # Faults and deadlines are timed, on a machine that others may be using: what fails is run once more by itself, and
 # what fails twice has failed.
-	$(BIN)/coverage run -m pytest || $(BIN)/coverage run -m pytest --last-failed --last-failed-no-failures none
+	$(BIN)/coverage run -m pytest --durations 20 || $(BIN)/coverage run -m pytest --last-failed --last-failed-no-failures none
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
