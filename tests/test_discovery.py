@@ -84,6 +84,8 @@ def test_a_clash_harms_no_other_model() -> None:
             "No installed plugin brings a model named 'zzz'. If its plugin is not installed yet: "
             "pip install liftwing-plugin-NAME.",
         ),
+        ("ech", "No installed plugin brings a model named 'ech'. Did you mean echo?"),
+        ("e", "No installed plugin brings a model named 'e'. Did you mean echo?"),
         (
             "outlink-topic-modell",
             "No installed plugin brings a model named 'outlink-topic-modell'. outlink-topic-model is in a plugin "

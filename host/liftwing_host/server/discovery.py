@@ -109,14 +109,16 @@ class Catalogue:
 
     def _not_found(self, model: str) -> str:
         text = f"No installed plugin brings a model named {model!r}."
-        near = difflib.get_close_matches(model, [offer.pattern for offer in self.offers], n=3, cutoff=0.5)
+        wiki, _, ending = model.rpartition("-")
+        names = [offer.name for offer in self.offers if not offer.is_family]
+        families = {offer.name: offer.pattern for offer in self.offers if offer.is_family}
+        near = difflib.get_close_matches(model, names) or [name for name in names if model in name]
+        near += [families[name] for name in difflib.get_close_matches(ending, families)]
         if near:
             text += f" Did you mean {' or '.join(near)}?"
-        wiki, _, _ = model.rpartition("-")
-        families = {f"{wiki}-{name}": brought_by for name, brought_by in _PUBLISHED_FAMILIES.items() if wiki}
-        published = {**_PUBLISHED, **families}
-        for offer in self.offers:
-            published.pop(offer.pattern.replace("WIKI", wiki), None)
+        published = {name: by for name, by in _PUBLISHED.items() if name not in names} | {
+            f"{wiki}-{name}": by for name, by in _PUBLISHED_FAMILIES.items() if wiki and name not in families
+        }
         known = difflib.get_close_matches(model, published, n=1, cutoff=0.7)
         if known:
             text += f" {known[0]} is in a plugin that is not installed: pip install {published[known[0]]}."
