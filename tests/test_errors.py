@@ -65,6 +65,25 @@ def test_any_other_exception_stays_in_the_log_under_the_request_id(
     assert zoo_host.post({"raise": "InvalidInput"}, model).status == 400, "the worker goes on"
 
 
+@BOTH_COLOURS
+@pytest.mark.parametrize(
+    ("raised", "status", "text"),
+    [
+        ("half a character", 400, "half: \\ud83d"),
+        ("half in the log", 500, "RuntimeError: half: \\ud83d"),
+        ("no text", 500, "_NoText: <exception str() failed>"),
+        ("no string", 400, "b'm'"),
+    ],
+)
+def test_an_error_whose_text_cannot_be_sent_is_answered_all_the_same(
+    zoo_host: LiveHost, model: str, hook: str, raised: str, status: int, text: str
+) -> None:
+    reply = zoo_host.post({"raise": raised}, model)
+    assert reply.status == status, reply.body
+    assert text in (reply.json()["error"] if status == 400 else zoo_host.log)
+    assert zoo_host.post({"raise": "InvalidInput"}, model).status == 400, "the worker goes on"
+
+
 def test_a_plain_hook_that_returns_a_coroutine_is_told_to_be_async(zoo_host: LiveHost) -> None:
     assert zoo_host.post({"return": "coroutine"}, "returns").status == 500
     assert "predict is a `def` that returned a coroutine. Declare it `async def`" in zoo_host.log

@@ -49,7 +49,7 @@ import orjson
 
 from .body_arena import Body, Place
 
-__all__ = ["CANCELLED", "VERSION", "FrameReader", "Head", "HookBoard", "ProtocolError", "frame"]
+__all__ = ["CANCELLED", "VERSION", "FrameReader", "Head", "HookBoard", "ProtocolError", "frame", "sendable"]
 
 VERSION = 3
 """Compared in `init`, `ready` and `hello`: a plugin's own environment may hold another liftwing-host."""
@@ -78,6 +78,19 @@ def frame(head: Mapping[str, Any], body: Body = b"") -> list[bytes | bytearray |
     if len(body) < _BUFFER:
         return [b"".join((prefix, encoded, body))]
     return [prefix + encoded, body]
+
+
+def sendable(told: object) -> str:
+    """What a plugin tells, as text that a head can hold.
+
+    An error with half a character in it, a lone surrogate, could not be sent otherwise, and the call would have no
+    answer. Python's own JSON reads such texts.
+    """
+    try:
+        text = str(told)
+    except Exception:  # noqa: BLE001 - a plugin's own method may raise anything
+        return f"<{type(told).__name__} that has no text>"
+    return text.encode(errors="backslashreplace").decode()
 
 
 class FrameReader:

@@ -83,6 +83,11 @@ class Knows(Model):
         }  # fmt: skip
 
 
+class _NoText(Exception):
+    def __str__(self) -> str:
+        raise ValueError
+
+
 class Raises(Model):
     """Raises what it is asked to."""
 
@@ -96,6 +101,10 @@ class Raises(Model):
             "SystemExit": SystemExit(3),
             "KeyboardInterrupt": KeyboardInterrupt(),
             "ConfigurationError": ConfigurationError("for the operator"),
+            "half a character": InvalidInput("half: \ud83d"),
+            "half in the log": RuntimeError("half: \ud83d"),
+            "no text": _NoText(),
+            "no string": InvalidInput(b"m"),  # type: ignore[arg-type]
         }
         raise error[features["raise"]]
 

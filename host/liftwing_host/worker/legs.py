@@ -26,7 +26,7 @@ import orjson
 from ..errors import ConfigurationError, LiftwingError, PredictorFailed
 from ..hookspecs import LEG_HOOKS
 from ..request import Request
-from ..wire import CANCELLED, Head
+from ..wire import CANCELLED, Head, sendable
 from .codecs import v1
 from .plugin import Hook, LoadedModel
 
@@ -303,13 +303,13 @@ def run_plain(hook: Hook, arguments: dict[str, Any]) -> Any:
 def failure(error: BaseException, hook_name: str) -> Head:
     """The head of an answer that tells of an error; `error` is a text for the client, or None."""
     if isinstance(error, LiftwingError) and not isinstance(error, ConfigurationError):
-        return {"status": error.http_status, "error": error.message, "hook": hook_name}
+        return {"status": error.http_status, "error": sendable(error.message), "hook": hook_name}
     status = 501 if isinstance(error, NotImplementedError) else 500
     return {
         "status": status,
         "error": None,
         "hook": hook_name,
         # In KServe's form, for operators who want clients to see it.
-        "cause": f"{type(error).__name__} : {error}",
-        "traceback": "".join(traceback.format_exception(error)),
+        "cause": f"{type(error).__name__} : {sendable(error)}",
+        "traceback": sendable("".join(traceback.format_exception(error))),
     }

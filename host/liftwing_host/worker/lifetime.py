@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Mapping
 from typing import Any
 
-from ..wire import VERSION
+from ..wire import VERSION, sendable
 from .connection import Connection
 from .plugin import Hook, LoadedModel
 
@@ -91,8 +91,8 @@ def hello(kind: str, error: BaseException | None = None) -> dict[str, Any]:
     """The head of a worker's first message."""
     head: dict[str, Any] = {"kind": "hello", "version": VERSION, "role": kind, "pid": os.getpid()}
     if error is not None:
-        head["error"] = f"start failed: {type(error).__name__}: {error}"
-        head["traceback"] = "".join(traceback.format_exception(error))
+        head["error"] = f"start failed: {type(error).__name__}: {sendable(error)}"
+        head["traceback"] = sendable("".join(traceback.format_exception(error)))
     return head
 
 

@@ -27,7 +27,7 @@ import orjson
 
 from ..errors import ConfigurationError
 from ..model import ModelConfig
-from ..wire import VERSION, Head
+from ..wire import VERSION, Head, sendable
 from .connection import Connection
 from .development import watch_hooks
 from .legs import plan_legs
@@ -174,9 +174,14 @@ def _loaded(opening: _Opening) -> Head:
 
 
 def _failed(order: ModelOrder, error: BaseException) -> Head:
-    told = str(error) if isinstance(error, ConfigurationError) else f"{type(error).__name__}: {error}"
+    text = sendable(error)
+    told = text if isinstance(error, ConfigurationError) else f"{type(error).__name__}: {text}"
     # A ConfigurationError says all by itself; a traceback would only hide it.
-    trace = None if isinstance(error, ConfigurationError) else "".join(traceback.format_exception(error))
+    trace = (
+        None
+        if isinstance(error, ConfigurationError)
+        else sendable("".join(traceback.format_exception(error)))
+    )
     files = _times(_files_to_mend(order))
     return {"kind": "loaded", "model": order.name, "error": told, "traceback": trace, "files": files}
 
