@@ -82,6 +82,7 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n"
         (answer(204, b""), "it answered 204"),
         (answer(302, b"", Location="http://127.0.0.1:9/"), "it answered 302"),
         (answer(500, {"error": "boom at http://10.0.0.1"}), "it answered 500 boom at http://10.0.0.1"),
+        (answer(500, {"error": "boom\nnext line\x1b[31m"}), "it answered 500 boom next line [31m\n"),
         (answer(501, {"error": "x"}), "it answered 501"),
         (answer(502, b"<html>"), "it answered 502"),
     ],
@@ -193,6 +194,26 @@ def test_headers_that_are_none_are_not_sent_on(host: LiveHost, stand_in: Predict
     assert (reply.status, reply.body) == (200, b"{}")
     assert "content-type" not in reply.headers
     assert "retry-after" not in ask(host, stand_in, answer(400, {}, Retry_After="\xff"))[0].headers
+
+
+@pytest.mark.parametrize(
+    ("given", "sent_on"),
+    [
+        ("0", "0"),
+        ("Fri, 31 Dec 1999 23:59:59 GMT", "Fri, 31 Dec 1999 23:59:59 GMT"),
+        ("soon", "1"),
+        ("-1", "1"),
+        ("1.5 s", "1"),
+        ("9" * 5000, "1"),
+    ],
+)
+def test_when_to_come_back_is_sent_on_where_clients_can_read_it(
+    host: LiveHost, stand_in: PredictorStandIn, given: str, sent_on: str
+) -> None:
+    reply, _ = ask(host, stand_in, answer(503, {}, Retry_After=given))
+    assert (reply.status, reply.headers["retry-after"]) == (503, sent_on)
+    reply, _ = ask(host, stand_in, answer(429, {}, Retry_After=given))
+    assert (reply.status, reply.headers.get("retry-after")) == (429, None if sent_on == "1" else sent_on)
 
 
 def test_an_error_after_the_predictor_is_the_transformers_own(

@@ -11,8 +11,10 @@ import asyncio
 import functools
 import io
 import logging
+import re
 import time
 from collections.abc import Mapping, Sequence
+from email.utils import parsedate_tz
 
 import aiohttp
 import importlib_metadata as metadata
@@ -49,6 +51,7 @@ it, so that no call is sent over one that is just being closed."""
 _LONGEST_ERROR = 64 * 1024
 """Bytes of an error that are looked into."""
 _LONGEST_TEXT = 2000
+_SECONDS = re.compile("[0-9]{1,9}")
 
 
 class Predictor:
@@ -249,12 +252,12 @@ def _error(
         hidden = told is None or address.is_told_by(told)
         generic = f"The predictor of model {call.model} refused the request ({status})."
         error = LiftwingError(generic if hidden or told is None else told, status=status)
-        error.retry_after = _header(response, "Retry-After")
+        error.retry_after = _retry_after(response)
         return error
     why = f"it answered {status} {told or ''}".rstrip()
     if status == 503:
         unavailable = PredictorUnavailable(call.model)
-        unavailable.retry_after = _header(response, "Retry-After") or unavailable.retry_after
+        unavailable.retry_after = _retry_after(response) or unavailable.retry_after
         return _trouble(call, address, unavailable, why)
     if status == 504:
         return _too_late(call, address, why)
@@ -265,6 +268,12 @@ def _header(response: aiohttp.ClientResponse, name: str) -> str | None:
     """A header that can be sent on; None if there is none."""
     value = response.headers.get(name, "")
     return value if value.isascii() and value.isprintable() and value else None
+
+
+def _retry_after(response: aiohttp.ClientResponse) -> str | None:
+    """Retry-After, if it is seconds or a date; of anything else, urllib3, for one, makes an exception of its own."""
+    value = _header(response, "Retry-After")
+    return value if value and (_SECONDS.fullmatch(value) or parsedate_tz(value)) else None
 
 
 def _text(body: bytes) -> str | None:
@@ -294,8 +303,10 @@ def _trouble(
 ) -> LiftwingError:
     """The error, once the log has the address and the reason, which the client does not get."""
     reason = f"{type(why).__name__}: {why}" if isinstance(why, BaseException) else why
+    # What a predictor says may be what a client said: it must not look like lines of the log.
+    line = "".join(character if character.isprintable() else " " for character in reason)
     log.warning(
-        "request %s: the predictor of model %s at %s: %s", _id(call), call.model, address.authority, reason
+        "request %s: the predictor of model %s at %s: %s", _id(call), call.model, address.authority, line
     )
     return error
 
