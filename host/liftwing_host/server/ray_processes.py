@@ -82,8 +82,10 @@ class RayProcesses(Processes):
             head, connection = connected.result()
         finally:
             self._connected.pop(worker.number).cancel()
-        self._begun[worker.number] = worker
-        self._ends[worker.number] = asyncio.get_running_loop().create_future()
+        if head["node"]:
+            # (Of one for which there was no place, nothing more is told: it would be kept for ever.)
+            self._begun[worker.number] = worker
+            self._ends[worker.number] = asyncio.get_running_loop().create_future()
         await worker.connect(connection)
         if head["node"]:
             log.info("%s: %s worker %d is on node %s", self.name, worker.role, worker.slot, head["node"])
