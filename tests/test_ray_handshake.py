@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import secrets
 import socket
@@ -10,6 +11,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from liftwing_host.ray import handshake
 from liftwing_host.ray.handshake import Refused, dial
 from liftwing_host.ray.node_worker import host_at
 
@@ -97,3 +99,18 @@ def test_the_host_sends_nothing_to_a_listener_that_does_not_know_the_secret() ->
                 assert await loop.sock_recv(sock, 100) == b"", "no proof, no call"
 
     asyncio.run(test())
+
+
+def test_a_port_that_swallows_what_is_sent_there_is_refused_with_a_reason(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(handshake, "_PATIENCE", 0.5)
+    with contextlib.ExitStack() as stack:
+        # The kernel drops what comes after as many connections as may wait to be accepted.
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        with pytest.raises(Refused, match=r"did not answer within 0.5 s: is there a firewall\?"):
+            asyncio.run(dial("127.0.0.1", listener.getsockname()[1], SECRET))

@@ -40,7 +40,7 @@ async def dial(address: str, port: int, secret: bytes) -> socket.socket:
     """Connect to a worker on a node.
 
     Raises:
-        Refused: What listens there does not know the secret.
+        Refused: What listens there does not know the secret, or nothing answers at all.
         OSError: Nobody can be reached there.
     """
     loop = asyncio.get_running_loop()
@@ -49,7 +49,13 @@ async def dial(address: str, port: int, secret: bytes) -> socket.socket:
     sock = socket.socket(family, kind, protocol)
     sock.setblocking(False)
     try:
-        await asyncio.wait_for(loop.sock_connect(sock, target), _PATIENCE)
+        try:
+            await asyncio.wait_for(loop.sock_connect(sock, target), _PATIENCE)
+        except asyncio.TimeoutError:
+            # (Up to Python 3.10, this is no OSError.)
+            raise Refused(
+                f"port {port} did not answer within {_PATIENCE:g} s: is there a firewall?"
+            ) from None
         await _patiently(_prove_to_node(sock, secret))
     except BaseException:
         sock.close()
