@@ -58,7 +58,7 @@ class RayCluster:
         self.client_address = f"ray://{self.address.rpartition(':')[0]}:{client_port}"
 
     def ask(self, command: str, *arguments: Any) -> Any:
-        """`actors`: the names of the actors that live; `kill NAME`; `add CPUS`; `remove N`: without any grace; `free`: CPUs."""
+        """`actors`: the names of the actors that live; `kill NAME`; `add CPUS RESOURCES`; `remove N`: without any grace; `free`: CPUs."""
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps([command, *arguments]) + "\n")
         self._process.stdin.flush()
@@ -115,7 +115,7 @@ def main() -> None:
     commands: dict[str, Any] = {
         "actors": ray.util.list_named_actors,
         "kill": lambda name: ray.kill(ray.get_actor(name)),
-        "add": lambda count: nodes.append(cluster.add_node(num_cpus=count, **_BOOT)),
+        "add": lambda count, own: nodes.append(cluster.add_node(num_cpus=count, resources=own, **_BOOT)),
         "remove": lambda index: cluster.remove_node(nodes.pop(index), allow_graceful=False),
         "free": lambda: ray.available_resources().get("CPU", 0),
     }

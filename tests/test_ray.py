@@ -5,9 +5,14 @@ Collected where Ray is installed; continuous integration installs it.
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import json
 import re
 import signal
+import socket
+import subprocess
+import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,7 +21,12 @@ from typing import Any
 import pytest
 
 import proc
+from liftwing_host.body_arena import BodyArena
+from liftwing_host.channel import Channel
 from liftwing_host.pytest_plugin import LiveHost, wait_until
+from liftwing_host.server.ray_processes import RayProcesses
+from liftwing_host.server.settings import PluginSettings
+from liftwing_host.server.worker import Worker
 from ray_cluster import RayCluster, ray_environ
 
 ON_RAY = {"executor": "ray", "workers": 3}
@@ -155,6 +165,37 @@ def test_the_workers_are_spread_over_the_nodes_and_forked_from_one_template_on_e
     )
 
 
+def test_workers_are_only_on_nodes_that_have_the_resource(cluster: RayCluster, on_ray: Any) -> None:
+    cluster.ask("add", 0, {"scoring": 1})
+    host = on_ray("where", ray_resource="scoring")
+    host.wait_for(lambda: _workers(host) == 3, "all workers", SLOWLY)
+    with ThreadPoolExecutor(3) as clients:
+        answers = list(clients.map(lambda _: host.predict({"seconds": 2}), range(3)))
+    assert len({each["parent"] for each in answers}) == 1, "without it, they are spread over the nodes"
+    cluster.ask("remove", -1)
+    lack = "the Ray cluster has no room for a worker: 0.001 scoring wanted, 0 of 0 free"
+    host.wait_for(lambda: lack in host.log, "what is missing", SLOWLY)
+    assert host.stop() == 0
+
+
+def test_a_predictor_is_reloaded_on_ray_and_the_actors_before_are_gone(cluster: RayCluster) -> None:
+    before = set(cluster.actors())
+    role = ["--role", "predictor"]
+    host = RayHost(cluster, "where", plugin={"ray_num_cpus": 0, "workers": 1}, arguments=role)
+    try:
+        assert host.get("/v1/models/where").json() == {"name": "where", "ready": True, "role": "predictor"}
+        pid, own = host.predict({})["pid"], set(cluster.actors()) - before
+        assert len(own) == 2, "a worker's and a template's"
+        host.process.send_signal(signal.SIGHUP)
+        host.wait_for(lambda: "liftwing-plugin-zoo was reloaded" in host.log, "the reload", SLOWLY)
+        assert host.predict({})["pid"] != pid
+        wait_until(lambda: not own & set(cluster.actors()), "the end of the actors before", SLOWLY)
+        wait_until(lambda: not proc.alive(pid), "the end of the worker before", SLOWLY)
+    finally:
+        assert host.stop() == 0
+    wait_until(lambda: set(cluster.actors()) == before, "the end of all that it had", SLOWLY)
+
+
 def test_the_host_process_imports_nothing_of_ray(ray_host: LiveHost) -> None:
     pid = ray_host.process.pid
     assert "_raylet" not in Path(f"/proc/{pid}/maps").read_text()
@@ -274,8 +315,46 @@ def test_a_node_that_is_lost_takes_no_request_with_it(
     assert len(noted(tmp_path / "note")) > 3, "some were run once more"
     lack = "the Ray cluster has no room for a worker: 1 CPU wanted, 0 of 2 free"
     ray_host.wait_for(lambda: lack in ray_host.log, "what is missing", SLOWLY)
-    cluster.ask("add", 2)
+    cluster.ask("add", 2, {})
     ray_host.wait_for(lambda: _workers(ray_host) == 3, "three workers again", SLOWLY)
+
+
+def test_workers_for_which_there_was_no_place_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a cluster is full, each slot asks again and again, for days."""
+
+    def bridge_without_room(_: RayProcesses, child_end: socket.socket, threads: int) -> Any:
+        assert threads == 1
+
+        def refuse(head: dict[str, Any]) -> None:
+            if head["kind"] == "fork":
+                connection, other = socket.socketpair()
+                with connection, other:
+                    told = {"kind": "connected", "number": head["number"], "node": "", "alone": False}
+                    bridge.send(told, [connection.fileno()])
+
+        bridge = Channel(child_end.dup(), refuse)
+        child_end.close()
+        return subprocess.Popen(["/bin/true"])
+
+    async def test() -> None:
+        processes = RayProcesses("zoo", [], "info", BodyArena(), "auto", PluginSettings(workers=1))
+        await processes.begin_template(lambda _: None, lambda _: None)
+        workers: weakref.WeakSet[Worker] = weakref.WeakSet()
+        for number in range(3):
+            worker = Worker("compute", 0, number, 1, lambda _: None, lambda *_: None)
+            workers.add(worker)
+            await processes.begin_worker(worker)
+            await worker.ended
+            worker.close()
+        del worker
+        # Their transports are closed in the next turn of the loop.
+        await asyncio.sleep(0)
+        gc.collect()
+        assert not workers
+        await processes.close(())
+
+    monkeypatch.setattr(RayProcesses, "_launch", bridge_without_room)
+    asyncio.run(test())
 
 
 # The end of the cluster comes last

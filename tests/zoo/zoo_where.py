@@ -14,6 +14,9 @@ from liftwing_host import Model, Request
 class Where(Model):
     """Writes its process into a file, then computes for as long as it is asked to; tells its process."""
 
+    def preprocess(self, payload: dict[str, Any]) -> dict[str, Any]:
+        return payload
+
     def predict(self, features: dict[str, Any], request: Request) -> dict[str, Any]:
         told = {"pid": os.getpid(), "parent": os.getppid(), "remaining": request.remaining()}
         if "note" in features:
