@@ -5,6 +5,7 @@
     Pool ─┬─ template          loads the plugin's models, forks the workers (or says that it cannot be forked)
           ├─ line of async     ─── slot: one async worker after another
           ├─ line of compute   ─── slots 0..N-1: one compute worker after another in each
+          ├─ suspects          ─── slots 1..4: an async worker that runs one call at a time, while there are any
           └─ line of remote    ─── the client of the predictor, for transformers
 """
 
@@ -24,6 +25,7 @@ from .processes import Processes, describe_status, first_of
 from .served_model import Leg, ServedModel
 from .settings import PluginSettings
 from .slot import FUTILE_LIVES, Slot, back_off
+from .suspects import Suspects
 from .worker import Worker
 
 if TYPE_CHECKING:
@@ -32,9 +34,6 @@ if TYPE_CHECKING:
 __all__ = ["Pool"]
 
 log = logging.getLogger("liftwing_host.pool")
-
-_SUSPECTS_AT_ONCE = 4
-"""How many workers run suspects, each one at a time."""
 
 
 class Pool:
@@ -82,8 +81,7 @@ class Pool:
         self._predictor = predictor
         if predictor is not None:
             self._lines["remote"] = predictor.line
-        self._suspects = Line()
-        self._suspects_slots: dict[int, Slot] = {}
+        self._suspects = Suspects(processes, settings, self._keep)
         self._slots: list[Slot] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._can_begin = asyncio.Event()
@@ -124,7 +122,7 @@ class Pool:
     def drop(self, call: Call, leg: Leg) -> None:
         """Nobody wants the call any more: it is not run if it waits, and cancelled if that is possible."""
         self._lines[leg.kind].leave(call)
-        self._suspects.leave(call)
+        self._suspects.line.leave(call)
         if call.worker is not None:
             call.worker.watch(call)
             if leg.kind != "compute":
@@ -154,7 +152,7 @@ class Pool:
 
     def live_workers(self) -> list[Worker]:
         """The workers that are there now."""
-        lines = dict.fromkeys([*self._lines.values(), self._suspects])
+        lines = dict.fromkeys([*self._lines.values(), self._suspects.line])
         return [worker for line in lines for worker in line.workers]
 
     async def close(self) -> None:
@@ -241,10 +239,14 @@ class Pool:
     def _add_slots(self, kind: str, role: str, count: int, *, places: int) -> None:
         line = self._lines[kind] = Line()
         for number in range(count):
-            self._begin_slot(Slot(role, number, places, line, self._processes, self._settings))
+            slot = Slot(role, number, places, line, self._processes, self._settings)
+            self._slots.append(slot)
+            self._keep(slot)
 
-    def _begin_slot(self, slot: Slot) -> asyncio.Task[None]:
-        self._slots.append(slot)
+    def _all_slots(self) -> list[Slot]:
+        return [*self._slots, *self._suspects.slots]
+
+    def _keep(self, slot: Slot) -> asyncio.Task[None]:
         return self._do(slot.keep(self._can_begin, self._listen, self._rescue, self._changed))
 
     # What happens to the processes
@@ -256,7 +258,7 @@ class Pool:
         """A worker that loads for itself: what one could not load, none is asked for, even if another could."""
         if head["kind"] == "ready":
             self._all_failed(version_problem(head["version"]))
-            for slot in self._slots:
+            for slot in self._all_slots():
                 slot.hopeless = True
             return
         if self._models[head["model"]].state != "failed":
@@ -268,7 +270,7 @@ class Pool:
             self.source_files = head.get("files", {}) | self.source_files
             self._models[head["model"]].loaded(head)
             if all(model.state == "failed" for model in self._models.values()):
-                for slot in self._slots:
+                for slot in self._all_slots():
                     slot.hopeless = True
         self._on_progress(head)
 
@@ -277,7 +279,7 @@ class Pool:
         log.error("%s: %s", self._name, problem)
         for model in self._models.values():
             model.problem = problem
-        for slot in [slot for slot in self._slots if not slot.line.workers]:
+        for slot in [slot for slot in self._all_slots() if not slot.line.workers]:
             slot.broken = True
             self._changed(slot)
         self.settled.set()
@@ -289,42 +291,29 @@ class Pool:
         if call.done:
             return
         if call.deaths == 1 and self._models[call.model].idempotent:
-            (self._line_of_suspects() if line is self._lines.get("async") else line).join(call, first=True)
+            # With no workers asked for, none comes beside the one that runs everything.
+            if self._workers and line is self._lines.get("async"):
+                self._suspects.join(call)
+            else:
+                line.join(call, first=True)
         else:
             once = "on this request; it was not run again, since the model is not idempotent"
             died = once if call.deaths == 1 else "twice on this request"
             call.end(WorkerDied(f"The process that ran {call.model} died {died}."))
 
-    def _line_of_suspects(self) -> Line:
-        """Where calls go whose async worker died while it ran many: to workers that run one at a time each.
-
-        Any of them may have killed it. Run together once more, the guilty one would take the others with it again.
-        Several such workers, since the longer a suspect waits for its turn, the likelier another mishap is.
-        """
-        free = set(range(1, _SUSPECTS_AT_ONCE + 1)) - set(self._suspects_slots)
-        if self._workers and free:
-            number = min(free)
-            slot = Slot("async", number, 1, self._suspects, self._processes, self._settings, until_idle=True)
-            self._suspects_slots[number] = slot
-            self._begin_slot(slot).add_done_callback(lambda _: self._suspects_are_through(slot))
-        return self._suspects if self._workers else self._lines["async"]
-
-    def _suspects_are_through(self, slot: Slot) -> None:
-        del self._suspects_slots[slot.number]
-        self._slots.remove(slot)
-
     def _changed(self, slot: Slot) -> None:
         """A slot has a worker, or is broken: who waits for the start, or in the line, may have to be told."""
-        in_order = {id(other.line) for other in self._slots if other.in_order}
+        slots = self._all_slots()
+        in_order = {id(other.line) for other in slots if other.in_order}
         # Whether its predictor is there, each answer tells: a transformer is ready without.
         self._kinds_in_order = {kind for kind, line in self._lines.items() if id(line) in in_order} | {
             "remote"
         }
-        if slot.broken and not any(other.in_order for other in self._slots if other.line is slot.line):
+        if slot.broken and not any(other.in_order for other in slots if other.line is slot.line):
             slot.line.give_up(lambda call: ModelNotReady(call.model))
             for model in self._models.values():
                 model.problem = model.problem or slot.problem
-        if all(slot.began or slot.broken for slot in self._slots):
+        if all(slot.began or slot.broken for slot in slots):
             self.settled.set()
 
     def _all_failed(self, problem: str) -> None:
