@@ -13,7 +13,8 @@ Which file does what, in the order in which a request meets them::
     health, metadata, inference  what the URLs do
     served_model, pool, slot     a model's state; the processes behind a plugin; what keeps one of them alive
     line, call                   who waits for which process; one leg of one request
-    suspects                     those whose worker died while it ran several
+    loading                      what keeps a plugin's template alive; what became of its models
+    suspects                     the calls whose worker died while it ran many
     processes, template, worker  the host's ends of its child processes
     launch, stderr               how they begin; what they print
     describe, download, fetching the commands beside `serve`

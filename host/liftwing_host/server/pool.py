@@ -17,14 +17,14 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError, ModelNotReady, WorkerDied
-from ..wire import VERSION, Head
+from ..wire import Head
 from .call import Call
-from .launch import version_problem
 from .line import Line
-from .processes import Processes, describe_status, first_of
+from .loading import Loading
+from .processes import Processes
 from .served_model import Leg, ServedModel
 from .settings import PluginSettings
-from .slot import FUTILE_LIVES, Slot, back_off
+from .slot import Slot
 from .suspects import Suspects
 from .worker import Worker
 
@@ -50,8 +50,6 @@ class Pool:
     Attributes:
         name: The plugin's distribution.
         idle: Set while no request is under way.
-        source_files: The plugin's own files that were imported, or could not be, and when each was last changed
-            (in nanoseconds) when it was read.
         settled: Set when every model either serves or has failed.
     """
 
@@ -65,10 +63,9 @@ class Pool:
         predictor: Predictor | None = None,
     ) -> None:
         self.settled = asyncio.Event()
-        self.name = self._name = name
+        self.name = name
         self.idle = asyncio.Event()
         self.idle.set()
-        self.source_files: dict[str, int] = {}
         self._under_way = 0
         self._models = {model.name: model for model in models}
         assert settings.workers is not None
@@ -76,6 +73,7 @@ class Pool:
         self._settings = settings
         self._max_concurrency = max_concurrency
         self._processes = processes
+        self._loading = Loading(models, processes, self.settled, self._give_up_hope)
         self._lines: dict[str, Line] = {}
         self._kinds_in_order: set[str] = set()
         self._predictor = predictor
@@ -84,9 +82,6 @@ class Pool:
         self._suspects = Suspects(processes, settings, self._keep)
         self._slots: list[Slot] = []
         self._tasks: set[asyncio.Task[None]] = set()
-        self._can_begin = asyncio.Event()
-        self._loads_now: str | None = None
-        self._on_progress: Callable[[Head], Any] = lambda _: None
         for model in models:
             model.pool = self
 
@@ -96,13 +91,21 @@ class Pool:
         Args:
             on_progress: Told what the processes say while they load.
         """
-        self._on_progress = on_progress
-        self._do(self._keep_template() if self._workers else self._keep_solo())
+        self._loading.on_progress = on_progress
+        if self._workers:
+            self._do(self._loading.keep_template(self._begin_slots, self._delayed))
+        else:
+            self._do(self._keep_solo())
 
     @property
     def models(self) -> list[ServedModel]:
         """The models that it serves."""
         return list(self._models.values())
+
+    @property
+    def source_files(self) -> dict[str, int]:
+        """The plugin's own files that were imported or could not be, and when each was changed, in nanoseconds."""
+        return self._loading.source_files
 
     def request_begins(self) -> None:
         """One more request is on its way through the legs of one of the models."""
@@ -168,61 +171,11 @@ class Pool:
         if self._predictor is not None:
             await self._predictor.close()
 
-    # Keeping the template
-
-    async def _keep_template(self) -> None:
-        futile = 0
-        while True:
-            template = await self._processes.begin_template(self._heard, self._delayed)
-            await first_of(template.ready, template.ended)
-            if template.ready.done():
-                futile = 0
-                if not self._is_of_use(template.ready.result()):
-                    template.close()
-                    await self._processes.see_off(template)
-                    return
-                await template.ended
-            self._can_begin.clear()
-            status = describe_status(await self._processes.see_off(template) or 0)
-            futile += 1
-            log.error("%s: the template %s; it is begun again", self._name, status)
-            if futile >= FUTILE_LIVES and any(model.state == "loading" for model in self._models.values()):
-                last_lines = self._processes.stderr.last_lines()
-                problem = f"the process that loads it {status} each time; its last lines:\n{last_lines}"
-                if not self._leave_out(problem):
-                    return
-                futile = 0
-            await asyncio.sleep(back_off(futile))
-
-    def _leave_out(self, problem: str) -> bool:
-        """Quarantine the model whose loading ends the template; whether others are left to be loaded without it."""
-        if self._loads_now is None:
-            self._all_failed(problem)
-            return False
-        self._models[self._loads_now].loaded({"error": problem, "traceback": None})
-        self._processes.leave_out(self._loads_now)
-        self._loads_now = None
-        if all(model.state == "failed" for model in self._models.values()):
-            self.settled.set()
-            return False
-        return True
-
-    def _is_of_use(self, ready: Head) -> bool:
-        """Let workers begin. A template that has nothing to fork would only hold memory."""
-        if ready["version"] != VERSION:
-            self._all_failed(version_problem(ready["version"]))
-        if not any(model.state == "loaded" for model in self._models.values()):
-            self.settled.set()
-            return False
-        refusal = self._processes.fork_refused = ready["fork_refused"]
-        if refusal:
-            log.warning("%s: each worker loads for itself: %s", self._name, refusal)
-        self._can_begin.set()
-        if not self._slots:
-            self._begin_slots()
-        return refusal is None
+    # Keeping the workers
 
     def _begin_slots(self) -> None:
+        if self._slots:
+            return  # They have outlived their template, and get their workers from another one now.
         kinds = {leg.kind for model in self._models.values() for leg in model.legs}
         if "async" in kinds:
             self._add_slots("async", "async", 1, places=self._max_concurrency)
@@ -232,7 +185,7 @@ class Pool:
     async def _keep_solo(self) -> None:
         """With no workers asked for, one process loads and runs everything; it is kept as a worker is."""
         await self._processes.open()
-        self._can_begin.set()
+        self._loading.can_begin.set()
         self._add_slots("async", "solo", 1, places=self._max_concurrency)
         self._lines["compute"] = self._lines["async"]
 
@@ -247,36 +200,20 @@ class Pool:
         return [*self._slots, *self._suspects.slots]
 
     def _keep(self, slot: Slot) -> asyncio.Task[None]:
-        return self._do(slot.keep(self._can_begin, self._listen, self._rescue, self._changed))
+        return self._do(slot.keep(self._loading.can_begin, self._listen, self._rescue, self._changed))
 
     # What happens to the processes
 
     def _listen(self, worker: Worker) -> None:
-        worker.on_loading = self._heard_of_worker
+        worker.on_loading = self._loading.heard_of_worker
 
-    def _heard_of_worker(self, head: Head) -> None:
-        """A worker that loads for itself: what one could not load, none is asked for, even if another could."""
-        if head["kind"] == "ready":
-            self._all_failed(version_problem(head["version"]))
-            for slot in self._all_slots():
-                slot.hopeless = True
-            return
-        if self._models[head["model"]].state != "failed":
-            self._heard(head)
-
-    def _heard(self, head: Head) -> None:
-        self._loads_now = head["model"] if head["kind"] == "loading" else None
-        if head["kind"] == "loaded":
-            self.source_files = head.get("files", {}) | self.source_files
-            self._models[head["model"]].loaded(head)
-            if all(model.state == "failed" for model in self._models.values()):
-                for slot in self._all_slots():
-                    slot.hopeless = True
-        self._on_progress(head)
+    def _give_up_hope(self) -> None:
+        for slot in self._all_slots():
+            slot.hopeless = True
 
     def _delayed(self, problem: str) -> None:
         """What the processes run on is not there yet. Nobody is to wait for it, and it may come."""
-        log.error("%s: %s", self._name, problem)
+        log.error("%s: %s", self.name, problem)
         for model in self._models.values():
             model.problem = problem
         for slot in [slot for slot in self._all_slots() if not slot.line.workers]:
@@ -316,12 +253,6 @@ class Pool:
         if all(slot.began or slot.broken for slot in slots):
             self.settled.set()
 
-    def _all_failed(self, problem: str) -> None:
-        for model in self._models.values():
-            if model.state == "loading":
-                model.loaded({"error": problem, "traceback": None})
-        self.settled.set()
-
     def _do(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
@@ -334,6 +265,6 @@ class Pool:
             return
         error = task.exception()
         if isinstance(error, ConfigurationError):
-            self._all_failed(error.message)
+            self._loading.fail(error.message)
         else:
-            log.critical("%s: a part of the pool failed", self._name, exc_info=error)
+            log.critical("%s: a part of the pool failed", self.name, exc_info=error)
