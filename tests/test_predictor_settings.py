@@ -9,8 +9,9 @@ import pytest
 
 from command import run
 from liftwing_host import ConfigurationError
+from liftwing_host.server.configuration import read
 from liftwing_host.server.predictor_address import PredictorAddress
-from liftwing_host.server.settings import ModelSettings, read
+from liftwing_host.server.settings import ModelSettings
 
 
 def written(folder: Path, text: str) -> Path:

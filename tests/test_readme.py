@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from liftwing_host.pytest_plugin import LiveHost
-from liftwing_host.server import settings
+from liftwing_host.server.configuration import read
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 
@@ -51,10 +51,10 @@ def test_the_plugin_of_the_readme_and_its_test_work(liftwing: Serve, tmp_path: P
 def test_the_configuration_of_the_readme_is_accepted(tmp_path: Path) -> None:
     path = tmp_path / "liftwing.toml"
     path.write_text(block("toml", "[plugins.outlink]"))
-    read = settings.read({}, config=path)
-    assert read.models == ("outlink-topic-model",)
-    assert read.of_plugin("liftwing-plugin-outlink", default_workers=1).workers == 4
-    assert read.model_tables["outlink-topic-model"] == {"wiki_url": "https://en.wikipedia.org"}
+    settings = read({}, config=path)
+    assert settings.models == ("outlink-topic-model",)
+    assert settings.of_plugin("liftwing-plugin-outlink", default_workers=1).workers == 4
+    assert settings.model_tables["outlink-topic-model"] == {"wiki_url": "https://en.wikipedia.org"}
 
 
 def test_every_file_and_folder_that_the_readme_links_to_is_there() -> None:

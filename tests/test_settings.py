@@ -12,7 +12,8 @@ import pytest
 
 from liftwing_host import read_settings, setting
 from liftwing_host.errors import ConfigurationError
-from liftwing_host.server.settings import HostSettings, Settings, read
+from liftwing_host.server.configuration import read
+from liftwing_host.server.settings import HostSettings, Settings
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,9 @@
 
 Which file does what, in the order in which a request meets them::
 
-    cli, settings, discovery     what to serve: flags, environment, TOML; what is installed
+    cli, configuration, discovery
+                                 what to serve: flags, environment, TOML; what is installed
+    settings, role               each key of those; which of a model's hooks run here
     environments                 what is installed for other interpreters
     run, report                  start, drain, stop; what the operator sees meanwhile
     assembly, host, reload       put together, served, replaced

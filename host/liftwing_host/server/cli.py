@@ -11,7 +11,7 @@ import click
 
 from ..errors import ConfigurationError
 from .role import Role
-from .settings import LogLevel
+from .settings import LogLevel, downloads_of
 
 if TYPE_CHECKING:
     from .discovery import Catalogue, Offer
@@ -149,11 +149,11 @@ def serve(models: tuple[str, ...], config: Path | None, **flags: Any) -> None:
     """Serve models until SIGTERM or Ctrl-C."""
     import uvloop
 
-    from . import run, settings
+    from . import configuration, run
     from .report import make_reporter
 
-    def read() -> tuple[settings.Settings, Catalogue]:
-        wanted = settings.read(flags, models, config)
+    def read() -> tuple[Settings, Catalogue]:
+        wanted = configuration.read(flags, models, config)
         return wanted, _discover(wanted)
 
     try:
@@ -201,17 +201,17 @@ def plugins() -> None:
 @click.option("--sha256", help="Checksum that the file must have.")
 def download(model: str, folder: Path | None, url: str | None, sha256: str | None) -> None:
     """Fetch the published files of MODEL."""
-    from . import settings
+    from .configuration import read
     from .describe import describe
     from .fetching import fetch_files
 
     try:
-        wanted = settings.read({})
+        wanted = read({})
         offer = _discover(wanted).find(model)
         described = describe([offer])[offer.name]
         if "error" in described:
             raise ConfigurationError(f"{offer.distribution} cannot be imported: {described['error']}")
-        target = folder or settings.downloads_of(wanted.host.downloads, model)
+        target = folder or downloads_of(wanted.host.downloads, model)
         fetch_files(model, described["files"], target, url, sha256)
     except ConfigurationError as error:
         raise _Wrong(error.message) from None
@@ -226,11 +226,11 @@ def install(plugin: str, pip_arguments: tuple[str, ...], isolated: bool) -> None
 
     What follows PLUGIN goes to pip. (Into the host's own environment, pip itself installs plugins.)
     """
-    from . import settings
+    from .configuration import read
     from .environments import install_isolated
 
     try:
-        offers = install_isolated(plugin, settings.read({}).host.environments, pip_arguments)
+        offers = install_isolated(plugin, read({}).host.environments, pip_arguments)
     except ConfigurationError as error:
         raise _Wrong(error.message) from None
     for offer in offers:
@@ -261,10 +261,10 @@ def _list_keys(ctx: click.Context, parameter: click.Parameter, wanted: bool) -> 
 def deploy(model: str, assignments: tuple[str, ...]) -> None:
     """Write Kubernetes manifests that serve MODEL with KServe, as YAML. docs/kubernetes.md explains them."""
     from ..deploy import render
-    from . import settings
+    from .configuration import read
 
     try:
-        offer = _discover(settings.read({})).find(model)
+        offer = _discover(read({})).find(model)
         text = render(model, offer.distribution, list(assignments))
     except ConfigurationError as error:
         raise _Wrong(error.message) from None
@@ -283,10 +283,10 @@ def _discover(wanted: Settings) -> Catalogue:
 
 
 def _installed() -> list[Offer]:
-    from . import settings
+    from .configuration import read
 
     try:
-        offers = _discover(settings.read({})).offers
+        offers = _discover(read({})).offers
     except ConfigurationError as error:
         raise _Wrong(error.message) from None
     if not offers:
