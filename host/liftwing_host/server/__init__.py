@@ -19,5 +19,6 @@ Which file does what, in the order in which a request meets them::
     suspects                     the calls whose worker died while it ran many
     processes, template, worker  the host's ends of its child processes
     launch, stderr               how they begin; what they print
-    describe, download, fetching the commands beside `serve`
+    installed, describe, download, fetching
+                                 the commands beside `serve`
 """

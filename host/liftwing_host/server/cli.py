@@ -1,4 +1,4 @@
-"""The command `liftwing-host`: what can be asked of it, and how it says that something is wrong."""
+"""The command `liftwing-host`: what can be asked of it, `serve`, and how it says that something is wrong."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from ..errors import ConfigurationError
+from . import installed
 from .role import Role
-from .settings import LogLevel, downloads_of
+from .settings import LogLevel
 
 if TYPE_CHECKING:
-    from .discovery import Catalogue, Offer
+    from .discovery import Catalogue
     from .settings import Settings
 
 __all__ = ["main"]
@@ -30,6 +31,12 @@ class _ServeImplied(click.Group):
         if args and args[0].startswith("-") and args[0] not in own:
             args = ["serve", *args]
         return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ConfigurationError as error:
+            raise _Wrong(error.message) from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted({*super().list_commands(ctx), *self._extensions()})
@@ -150,148 +157,26 @@ def serve(models: tuple[str, ...], config: Path | None, **flags: Any) -> None:
     import uvloop
 
     from . import configuration, run
+    from .environments import discover_all
     from .report import make_reporter
 
     def read() -> tuple[Settings, Catalogue]:
         wanted = configuration.read(flags, models, config)
-        return wanted, _discover(wanted)
+        return wanted, discover_all(wanted)
 
-    try:
-        wanted, catalogue = read()
-        _log_to_stderr(wanted.host.log_level)
-        uvloop.run(run.serve(wanted, catalogue, make_reporter(), read))
-    except ConfigurationError as error:
-        raise _Wrong(error.message) from None
+    wanted, catalogue = read()
+    _log_to_stderr(wanted.host.log_level)
+    uvloop.run(run.serve(wanted, catalogue, make_reporter(), read))
 
 
-@main.command()
-def models() -> None:
-    """List the models that can be served, from metadata alone."""
-    offers = _installed()
-    for offer in offers:
-        click.echo(f"{offer.pattern}\t{offer.distribution} {offer.version}")
-
-
-@main.command()
-def plugins() -> None:
-    """List the installed plugins, their versions and models, and whether they can be imported."""
-    from .describe import describe
-    from .discovery import Catalogue
-
-    catalogue = Catalogue(_installed())
-    broken = False
-    for (distribution, version), offers in catalogue.by_distribution().items():
-        described = describe(offers)
-        failed = [head for head in described.values() if "error" in head]
-        broken = broken or bool(failed)
-        click.echo(f"{distribution} {version}\t{'BROKEN' if failed else 'ok'}")
-        for offer in offers:
-            head = described[offer.name]
-            click.echo(f"  {offer.pattern}\t{head['error'] if 'error' in head else head['summary']}")
-    if broken:
-        raise _Wrong("A plugin that is BROKEN cannot be served; `pip check` may tell what it lacks.")
-
-
-@main.command()
-@click.argument("model")
-@click.option(
-    "--to", "folder", type=click.Path(path_type=Path, file_okay=False), help="Folder for the files."
-)
-@click.option("--url", help="Fetch from here instead of where the plugin says.")
-@click.option("--sha256", help="Checksum that the file must have.")
-def download(model: str, folder: Path | None, url: str | None, sha256: str | None) -> None:
-    """Fetch the published files of MODEL."""
-    from .configuration import read
-    from .describe import describe
-    from .fetching import fetch_files
-
-    try:
-        wanted = read({})
-        offer = _discover(wanted).find(model)
-        described = describe([offer])[offer.name]
-        if "error" in described:
-            raise ConfigurationError(f"{offer.distribution} cannot be imported: {described['error']}")
-        target = folder or downloads_of(wanted.host.downloads, model)
-        fetch_files(model, described["files"], target, url, sha256)
-    except ConfigurationError as error:
-        raise _Wrong(error.message) from None
-
-
-@main.command(context_settings={"ignore_unknown_options": True})
-@click.option("--isolated", is_flag=True, required=True, help="Into an environment of its own.")
-@click.argument("plugin")
-@click.argument("pip_arguments", nargs=-1, type=click.UNPROCESSED)
-def install(plugin: str, pip_arguments: tuple[str, ...], isolated: bool) -> None:  # noqa: ARG001
-    """Install PLUGIN (a name or a path) into an environment of its own, where its dependencies meet no others.
-
-    What follows PLUGIN goes to pip. (Into the host's own environment, pip itself installs plugins.)
-    """
-    from .configuration import read
-    from .environments import install_isolated
-
-    try:
-        offers = install_isolated(plugin, read({}).host.environments, pip_arguments)
-    except ConfigurationError as error:
-        raise _Wrong(error.message) from None
-    for offer in offers:
-        click.echo(
-            f"{offer.distribution} {offer.version} serves {offer.pattern}, in the environment of {offer.python}"
-        )
-
-
-def _list_keys(ctx: click.Context, parameter: click.Parameter, wanted: bool) -> None:  # noqa: ARG001
-    if wanted:
-        from ..deploy import explain_keys
-
-        click.echo(explain_keys())
-        ctx.exit()
-
-
-@main.command()
-@click.argument("model")
-@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="May be given again.")
-@click.option(
-    "--list",
-    is_flag=True,
-    is_eager=True,
-    expose_value=False,
-    callback=_list_keys,
-    help="List the keys, and what each is without --set.",
-)
-def deploy(model: str, assignments: tuple[str, ...]) -> None:
-    """Write Kubernetes manifests that serve MODEL with KServe, as YAML. docs/kubernetes.md explains them."""
-    from ..deploy import render
-    from .configuration import read
-
-    try:
-        offer = _discover(read({})).find(model)
-        text = render(model, offer.distribution, list(assignments))
-    except ConfigurationError as error:
-        raise _Wrong(error.message) from None
-    click.echo(text, nl=False)
-
-
-def _discover(wanted: Settings) -> Catalogue:
-    from .discovery import discover
-    from .environments import isolated_offers, offers_of
-
-    chosen = {name: own.python for name, own in wanted.plugin_settings.items() if own.python is not None}
-    elsewhere = offers_of(chosen)
-    named = {offer.distribution for offer in elsewhere}
-    isolated = isolated_offers(wanted.host.environments)
-    return discover([*elsewhere, *(offer for offer in isolated if offer.distribution not in named)])
-
-
-def _installed() -> list[Offer]:
-    from .configuration import read
-
-    try:
-        offers = _discover(read({})).offers
-    except ConfigurationError as error:
-        raise _Wrong(error.message) from None
-    if not offers:
-        click.echo("No plugin is installed. Install one: pip install liftwing-plugin-NAME.", err=True)
-    return offers
+for _command in (
+    installed.models,
+    installed.plugins,
+    installed.download,
+    installed.install,
+    installed.deploy,
+):
+    main.add_command(_command)
 
 
 class _Stderr(logging.StreamHandler):  # type: ignore[type-arg] # not generic at run time on Python 3.10

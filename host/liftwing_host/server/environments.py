@@ -13,11 +13,15 @@ import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import ConfigurationError
-from .discovery import FAMILIES, MODELS, Offer
+from .discovery import FAMILIES, MODELS, Catalogue, Offer, discover
 
-__all__ = ["install_isolated", "isolated_offers", "offers_of"]
+if TYPE_CHECKING:
+    from .settings import Settings
+
+__all__ = ["discover_all", "install_isolated", "isolated_offers", "offers_of"]
 
 log = logging.getLogger("liftwing_host.environments")
 
@@ -32,6 +36,19 @@ for group in sys.argv[1:]:
         found.append([group, point.name, point.value, dist.metadata["Name"], dist.version])
 print(json.dumps(found))
 """
+
+
+def discover_all(settings: Settings) -> Catalogue:
+    """Everything that can be served: what is installed here, isolated, and where the configuration says.
+
+    Raises:
+        ConfigurationError: An interpreter that the configuration names cannot be run, or does not hold the plugin.
+    """
+    chosen = {name: own.python for name, own in settings.plugin_settings.items() if own.python is not None}
+    elsewhere = offers_of(chosen)
+    named = {offer.distribution for offer in elsewhere}
+    isolated = isolated_offers(settings.host.environments)
+    return discover([*elsewhere, *(offer for offer in isolated if offer.distribution not in named)])
 
 
 def offers_of(pythons: Mapping[str, Path]) -> list[Offer]:
