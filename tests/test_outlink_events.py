@@ -66,6 +66,13 @@ def test_a_changed_page_is_answered_and_its_event_is_one_that_eventgate_takes(
     assert judge(body) == ("success", {})
 
 
+def test_the_event_of_the_examples_has_one_follow_that_eventgate_takes(host: LiveHost, site: Path) -> None:
+    host.predict(json.loads((ROOT / "docs" / "examples" / "page_change.json").read_text(encoding="utf-8")))
+    [event] = taken(site)
+    assert (event["body"]["changelog_kind"], event["body"]["revision"]["rev_id"]) == ("update", 12345)
+    assert judge(event["body"]) == ("success", {})
+
+
 def test_an_event_of_another_project_is_a_400_and_none_follows(host: LiveHost, site: Path) -> None:
     event = copy.deepcopy(CHANGE)
     event["meta"]["domain"] = "en.wiktionary.org"
