@@ -26,8 +26,8 @@ def main() -> None:
         with StandIn(arguments.address, arguments.port) as stand_in:
             print(f"takes events at {stand_in.url}", flush=True)
             signal.sigwait(ends)
-    except OSError as error:
-        parser.error(f"cannot listen on {arguments.address} port {arguments.port}: {error.strerror}")
+    except (OSError, OverflowError) as error:
+        parser.error(f"cannot listen on {arguments.address} port {arguments.port}: {error}")
 
 
 if __name__ == "__main__":

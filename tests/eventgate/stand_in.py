@@ -72,7 +72,8 @@ class StandIn:
     @property
     def url(self) -> str:
         """Where it takes events."""
-        return f"http://127.0.0.1:{self._port}/v1/events"
+        address = f"[{self._address}]" if ":" in self._address else self._address
+        return f"http://{address}:{self._port}/v1/events"
 
     def ids(self, stream: str | None = None) -> list[str]:
         """The ids of the accepted events (of a stream), each once, in the order in which they came first."""
