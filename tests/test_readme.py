@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,20 +33,25 @@ def test_the_first_curl_answers_what_the_readme_shows(liftwing: Serve) -> None:
 
 
 def test_the_plugin_of_the_readme_and_its_test_work(liftwing: Serve, tmp_path: Path) -> None:
-    (tmp_path / "liftwing_plugin_letters.py").write_text(block("python", "class Letters"))
-    entry_points = re.search(
-        r"\[project\.entry-points\.\"(.*)\"\]\n(.*) = \"(.*)\"", block("toml", "letters")
-    )
-    assert entry_points is not None
-    metadata = tmp_path / "liftwing_plugin_letters-0.1.0.dist-info"
-    metadata.mkdir()
-    (metadata / "METADATA").write_text(
-        "Metadata-Version: 2.1\nName: liftwing-plugin-letters\nVersion: 0.1.0\n"
-    )
-    (metadata / "entry_points.txt").write_text("[{}]\n{} = {}\n".format(*entry_points.groups()))
-    host = liftwing("letters", environ={"PYTHONPATH": str(tmp_path)})
-    assert 'predict({"text": "ab cd"}) == {"score": 8.0}' in block("python", "def test_")
-    assert host.predict({"text": "ab cd"}) == {"score": 8.0}
+    folder, site = tmp_path / "letters", tmp_path / "site"
+    test = block("python", "def test_")
+    place = re.search(r"`((?:tests/)?test_letters\.py)`", README)
+    assert place is not None
+    for name, text in {
+        "pyproject.toml": block("toml", "liftwing-plugin-letters"),
+        "liftwing_plugin_letters.py": block("python", "class Letters"),
+        place.group(1): test,
+    }.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text)
+    # Without its dependencies: the host is no package of an index here, and is there already.
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    subprocess.run([*pip, "--target", str(site), str(folder)], check=True)
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join([str(site), os.environ["PYTHONPATH"]])}
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "tests"]
+    done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, check=False)
+    assert "1 passed" in done.stdout, done.stdout + done.stderr
+    host = liftwing("letters", environ={"PYTHONPATH": str(site)})
     assert host.post({}).json() == {"error": 'Missing "text" in input data.'}
 
 
