@@ -91,8 +91,8 @@ def test_the_transformer_asks_wiki_and_predictor(project: Project) -> None:
 
 
 def test_an_event_of_a_page_reaches_eventgate(project: Project) -> None:
-    change = json.loads((ROOT / "plugins" / "outlink" / "tests" / "page_change.json").read_text())
-    project.answer("transformer", f"{MODEL}:predict", {"event": change})
+    asked = json.loads((ROOT / "docs" / "examples" / "page_change.json").read_text())
+    project.answer("transformer", f"{MODEL}:predict", asked)
     [event] = project.answer("eventgate", "/v1/events")
     assert event["page"]["page_title"] == "Douglas_Adams"
 
