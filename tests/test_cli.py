@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -127,10 +128,11 @@ def test_a_model_that_failed_says_so_in_the_report(liftwing: Callable[..., LiveH
     assert "Traceback" not in host.log
 
 
-def test_on_a_terminal_the_report_is_drawn_without_log_lines() -> None:
+def report_on_a_terminal(*arguments: str) -> bytes:
+    """What a host draws until its models serve or have failed; it then ends in good order."""
     ours, theirs = pty.openpty()
     with subprocess.Popen(
-        [*COMMAND, "--model", "echo", "--port", "0", "--workers", "1"],
+        [*COMMAND, "--model", "echo", "--port", "0", "--workers", "1", *arguments],
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
@@ -142,5 +144,17 @@ def test_on_a_terminal_the_report_is_drawn_without_log_lines() -> None:
         host.send_signal(signal.SIGINT)
         assert host.wait(timeout=20) == 0
     os.close(ours)
+    return seen
+
+
+def test_on_a_terminal_the_report_is_drawn_without_log_lines() -> None:
+    seen = report_on_a_terminal()
     assert b"echo (liftwing-plugin-zoo 1.0) is ready" in seen
     assert b"listening on" not in seen
+
+
+def test_on_a_terminal_brackets_are_told_and_not_taken_for_markup(tmp_path: Path) -> None:
+    config = tmp_path / "liftwing.toml"
+    config.write_text('[models.echo]\n"[/green]" = 1\n')
+    seen = report_on_a_terminal("--config", str(config))
+    assert b"is NOT READY: [models.echo]: unknown key '[/green]'" in seen

@@ -77,7 +77,9 @@ class TerminalReporter(Reporter):
         self._progress.stop()
         for model in host.models.values():
             mark = "[green]✔[/]" if model.ready else "[red]✘[/]"
-            self._console.print(mark, _line(model, port), soft_wrap=True, markup=True)
+            self._console.print(mark, end=" ")
+            # Brackets in what went wrong, such as [models.NAME], are no markup.
+            self._console.print(_line(model, port), soft_wrap=True, markup=False, emoji=False)
         self._console.print("[dim]Press Ctrl-C to end.[/]")
 
     def close(self) -> None:
