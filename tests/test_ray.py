@@ -5,14 +5,9 @@ Collected where Ray is installed; continuous integration installs it.
 
 from __future__ import annotations
 
-import asyncio
-import gc
 import json
 import re
 import signal
-import socket
-import subprocess
-import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,12 +16,7 @@ from typing import Any
 import pytest
 
 import proc
-from liftwing_host.body_arena import BodyArena
-from liftwing_host.channel import Channel
 from liftwing_host.pytest_plugin import LiveHost, wait_until
-from liftwing_host.server.ray_processes import RayProcesses
-from liftwing_host.server.settings import PluginSettings
-from liftwing_host.server.worker import Worker
 from ray_cluster import RayCluster, ray_environ
 
 ON_RAY = {"executor": "ray", "workers": 3}
@@ -317,44 +307,6 @@ def test_a_node_that_is_lost_takes_no_request_with_it(
     ray_host.wait_for(lambda: lack in ray_host.log, "what is missing", SLOWLY)
     cluster.ask("add", 2, {})
     ray_host.wait_for(lambda: _workers(ray_host) == 3, "three workers again", SLOWLY)
-
-
-def test_workers_for_which_there_was_no_place_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    """While a cluster is full, each slot asks again and again, for days."""
-
-    def bridge_without_room(_: RayProcesses, child_end: socket.socket, threads: int) -> Any:
-        assert threads == 1
-
-        def refuse(head: dict[str, Any]) -> None:
-            if head["kind"] == "fork":
-                connection, other = socket.socketpair()
-                with connection, other:
-                    told = {"kind": "connected", "number": head["number"], "node": "", "alone": False}
-                    bridge.send(told, [connection.fileno()])
-
-        bridge = Channel(child_end.dup(), refuse)
-        child_end.close()
-        return subprocess.Popen(["/bin/true"])
-
-    async def test() -> None:
-        processes = RayProcesses("zoo", [], "info", BodyArena(), "auto", PluginSettings(workers=1))
-        await processes.begin_template(lambda _: None, lambda _: None)
-        workers: weakref.WeakSet[Worker] = weakref.WeakSet()
-        for number in range(3):
-            worker = Worker("compute", 0, number, 1, lambda _: None, lambda *_: None)
-            workers.add(worker)
-            await processes.begin_worker(worker)
-            await worker.ended
-            worker.close()
-        del worker
-        # Their transports are closed in the next turn of the loop.
-        await asyncio.sleep(0)
-        gc.collect()
-        assert not workers
-        await processes.close(())
-
-    monkeypatch.setattr(RayProcesses, "_launch", bridge_without_room)
-    asyncio.run(test())
 
 
 # The end of the cluster comes last
