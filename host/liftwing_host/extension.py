@@ -18,7 +18,7 @@ from .hookspecs import hookspec
 __all__ = ["Event", "HostView", "Reply", "Route", "RouteRequest"]
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Reply:
     """An answer to a client.
 

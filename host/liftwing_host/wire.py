@@ -42,7 +42,7 @@ from __future__ import annotations
 import mmap
 import os
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -117,7 +117,7 @@ class FrameReader:
             return memoryview(body)[self._large_filled - len(head) :]
         return self._view[self._end :]
 
-    def received(self, count: int) -> Iterator[tuple[Head, bytes | bytearray]]:
+    def received(self, count: int) -> list[tuple[Head, bytes | bytearray]]:
         """The messages that the last `count` bytes completed.
 
         Raises:
@@ -126,27 +126,28 @@ class FrameReader:
         if self._large is not None:
             self._large_filled += count
             head, body = self._large
-            if self._large_filled == len(head) + len(body):
-                self._large = None
-                yield _head(memoryview(head)), body
-            return
+            if self._large_filled < len(head) + len(body):
+                return []
+            self._large = None
+            return [(_head(memoryview(head)), body)]
         self._end += count
-        while (message := self._next()) is not None:
-            yield message
+        messages: list[tuple[Head, bytes | bytearray]] = []
+        while self._start < self._end and (message := self._next()) is not None:
+            messages.append(message)
         self._make_room()
+        return messages
 
     def _next(self) -> tuple[Head, bytes] | None:
-        available = self._end - self._start
-        if available < _PREFIX.size:
+        head_at = self._start + _PREFIX.size
+        if head_at > self._end:
             return None
         head_size, body_size = _sizes(self._buffer, self._start)
-        if available < _PREFIX.size + head_size + body_size:
-            return None
-        head_at = self._start + _PREFIX.size
         body_at = head_at + head_size
-        self._start = body_at + body_size
-        head = _head(self._view[head_at:body_at])
-        return head, bytes(self._view[body_at : self._start])
+        next_at = body_at + body_size
+        if next_at > self._end:
+            return None
+        self._start = next_at
+        return _head(self._view[head_at:body_at]), bytes(self._view[body_at:next_at])
 
     def _make_room(self) -> None:
         if self._start == self._end:

@@ -21,7 +21,7 @@ AT_PREDICTOR = "predict at the predictor"
 _ids = itertools.count(1)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Answer:
     """What a worker answered.
 

@@ -9,7 +9,7 @@ import logging
 import os
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from email.utils import formatdate
 from typing import Protocol, TypeVar
 
@@ -38,6 +38,7 @@ log = logging.getLogger("liftwing_host.http")
 JSON = "application/json"
 _REQUEST_ID = re.compile(r"[!-~]{1,128}")
 _IDS_AT_ONCE = 256
+_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 _SMALL = 4096
 """Bytes of a piece of a body below which it is put together with others: as an object it costs more than it holds."""
 _READ_AND_DROP = 1 << 30
@@ -67,10 +68,15 @@ class Conversation(Protocol):
 class Stream(Protocol):
     """The connection that a request came over, as `llhttp` and `tornado_http` give it."""
 
-    def answer(
-        self, status: int, headers: Iterable[tuple[str, str]], body: bytes | bytearray, *, last: bool
-    ) -> None:
-        """Write the answer; `last` tells the client that the connection takes no further request."""
+    def answer(self, status: int, headers: str, body: bytes | bytearray, *, last: bool) -> None:
+        """Write the answer.
+
+        Args:
+            status: Its HTTP status.
+            headers: Its headers, each a line with its CRLF.
+            body: Its body.
+            last: Whether the client is told that the connection takes no further request.
+        """
 
     def end(self) -> None:
         """Go on to the next request, or end the connection where the request has not arrived as a whole."""
@@ -130,16 +136,18 @@ class Exchange:
         self._size = 0
         self._finished = False
         self._on_leave: Callable[[], None] | None = None
-        self._on_answer: Callable[[int], None] | None = None
+        self._on_answer: Callable[[int, float], None] | None = None
+        self._asked = 0.0
         traffic.begin()
 
     def on_client_left(self, callback: Callable[[], None]) -> None:
         """Be told if the client closes its connection before it is answered."""
         self._on_leave = callback
 
-    def on_answered(self, callback: Callable[[int], None]) -> None:
-        """Be told the status of the answer."""
+    def on_answered(self, callback: Callable[[int, float], None]) -> None:
+        """Be told the status of the answer, and how many seconds it took from now."""
         self._on_answer = callback
+        self._asked = time.perf_counter()
 
     def body_bytes(self) -> bytes:
         """A copy of the body, wherever it lies."""
@@ -218,13 +226,14 @@ class Exchange:
 
     def _answer(self, response: Reply) -> None:
         self.answered = True
-        headers = [("Content-Length", str(len(response.body))), ("Date", _date()), ("X-Request-Id", self.id)]
+        headers = f"Content-Length: {len(response.body)}\r\nDate: {_date()}\r\nX-Request-Id: {self.id}\r\n"
         if response.content_type is not None:
-            headers.append(("Content-Type", response.content_type))
-        headers.extend(response.headers.items())
+            headers += f"Content-Type: {response.content_type}\r\n"
+        for name, value in response.headers.items():
+            headers += f"{name}: {value}\r\n"
         self._stream.answer(response.status, headers, response.body, last=self._traffic.closing)
         if self._on_answer is not None:
-            self._on_answer(response.status)
+            self._on_answer(response.status, time.perf_counter() - self._asked)
 
     def _finish(self) -> None:
         if not self._finished:
@@ -238,7 +247,7 @@ class Exchange:
         self._traffic.end()
 
 
-_random = bytearray()
+_random: list[str] = []
 
 
 def attempt(step: Callable[[Given], Reply | None], given: Given, request: str) -> Reply | None:
@@ -266,19 +275,17 @@ def attempt(step: Callable[[Given], Reply | None], given: Given, request: str) -
 
 def request_id(headers: Headers) -> str:
     """The client's `x-request-id` where it is printable ASCII of at most 128 characters, or a new one."""
-    given = headers.get("x-request-id", "")
-    return given if _REQUEST_ID.fullmatch(given) else _new_id()
+    given = headers.get("x-request-id")
+    return given if given is not None and _REQUEST_ID.fullmatch(given) else _new_id()
 
 
 def _new_id() -> str:
     """A random UUID (version 4), without the object that `uuid.uuid4` makes of it: one is made for each request."""
-    # The kernel is asked once for many.
     if not _random:
-        _random.extend(os.urandom(16 * _IDS_AT_ONCE))
-    digits = _random[-16:].hex()
-    del _random[-16:]
-    variant = "89ab"[int(digits[16], 16) & 3]
-    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
+        # The kernel is asked once for many.
+        _random.extend(os.urandom(16 * _IDS_AT_ONCE).hex("\n", 16).split("\n"))
+    digits = _random.pop()
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{_VARIANT[digits[16]]}{digits[17:20]}-{digits[20:]}"
 
 
 _date_cache = (0, "")

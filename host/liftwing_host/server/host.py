@@ -32,8 +32,9 @@ class Traffic:
 
     def begin(self) -> None:
         """One more."""
+        if not self._count:
+            self.idle.clear()
         self._count += 1
-        self.idle.clear()
 
     def end(self) -> None:
         """One less."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -41,16 +40,15 @@ class Message:
         """Whether its head says that a body follows."""
         return "transfer-encoding" in self.headers or self.headers.get("content-length", "0").strip("0") != ""
 
-    def answer_head(self, status: int, headers: Iterable[tuple[str, str]]) -> bytes:
+    def answer_head(self, status: int, headers: str) -> bytes:
         """The status line and the headers of its answer."""
-        lines = [_STATUS_LINES.get(status) or f"HTTP/1.1 {status} Unknown\r\n"]
-        lines += [f"{name}: {value}\r\n" for name, value in headers]
+        line = _STATUS_LINES.get(status) or f"HTTP/1.1 {status} Unknown\r\n"
+        connection = ""
         if not self.keep_alive:
-            lines.append("Connection: close\r\n")
+            connection = "Connection: close\r\n"
         elif self.old:
-            lines.append("Connection: keep-alive\r\n")
-        lines.append("\r\n")
-        return "".join(lines).encode("latin-1")
+            connection = "Connection: keep-alive\r\n"
+        return f"{line}{headers}{connection}\r\n".encode("latin-1")
 
 
 def refusal(status: HTTPStatus) -> bytes:

@@ -127,10 +127,12 @@ class MessageReader:
             if self._header_bytes > 2 * MAX_HEAD:
                 self._refused = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
             return
-        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
-        if key == "host" and key in self._headers:
-            self._refused = HTTPStatus.BAD_REQUEST
-        self._headers[key] = f"{self._headers[key]},{text}" if key in self._headers else text
+        headers, key, text = self._headers, name.decode("latin-1").lower(), value.decode("latin-1")
+        if key in headers:
+            if key == "host":
+                self._refused = HTTPStatus.BAD_REQUEST
+            text = f"{headers[key]},{text}"
+        headers[key] = text
 
     def on_headers_complete(self) -> None:  # noqa: D102
         if self._resumes:

@@ -38,7 +38,7 @@ class Inference:
     def predict(self, exchange: Exchange) -> None:
         """See `begin`."""
         name = exchange.path_arguments["name"]
-        exchange.on_answered(self._tally.begun(name))
+        exchange.on_answered(self._tally.of(name))
         begin(self._host, name, exchange)
 
     def explain(self, exchange: Exchange) -> Reply:

@@ -60,9 +60,11 @@ class Line:
 
     def has_room(self, worker: Runner) -> None:
         """A process has become able to take calls: a new one, or one that has answered."""
-        while worker.room > 0 and self._waiting:
+        room = worker.room
+        while room > 0 and self._waiting:
             worker.give(self._next_batch() if worker.role == "compute" else [self._next()])
-        if worker.room > 0 and worker not in self._with_room:
+            room = worker.room
+        if room > 0 and worker not in self._with_room:
             self._with_room.append(worker)
 
     def add(self, worker: Worker) -> None:

@@ -140,7 +140,10 @@ class _Connection(asyncio.BufferedProtocol):
         refused = self._reader.feed(self._buffer[:nbytes])
         if refused is not None:
             self._refuse(refused)
-        elif self._waiting or self._write_blocked:
+            return
+        if self._answering is not None and self._answering.exchange is None:
+            self._begin_early(self._answering)
+        if self._waiting or self._write_blocked:
             self._transport.pause_reading()
         elif self._large_left is not None:
             self._read_large(self._large_left)
@@ -157,18 +160,14 @@ class _Connection(asyncio.BufferedProtocol):
     # From the reader
 
     def head_arrived(self, message: Message) -> bool:
-        """Begin its exchange, if it is its turn."""
+        """It is its turn, or it waits for that. Its exchange begins when all that has arrived with it is parsed."""
         self._progress = self._loop.time()
         if self._ending:
             return False
-        length = message.headers.get("content-length", "")
         if self._answering is not None or self._waiting or self._write_blocked:
             self._waiting.append(message)
-            return True
-        if length.isdecimal() and LARGE < int(length) <= self._application.max_body_size:
-            # Its beginning may be in what is being parsed now; the rest is read past the parser.
-            self._large_left = int(length)
-        self._begin(message)
+        else:
+            self._answering = message
         return True
 
     def body_arrived(self, message: Message, body: bytes) -> None:
@@ -181,7 +180,11 @@ class _Connection(asyncio.BufferedProtocol):
     def message_arrived(self, message: Message) -> None:
         """It can be answered, if it is its turn."""
         message.complete = True
-        if message.exchange is not None:
+        if message is not self._answering:
+            return
+        if message.exchange is None:
+            self._begin(message)
+        else:
             for chunk in message.chunks:
                 message.exchange.data_received(chunk)
             message.chunks.clear()
@@ -209,22 +212,33 @@ class _Connection(asyncio.BufferedProtocol):
 
     # One message after the other
 
+    def _begin_early(self, message: Message) -> None:
+        """Begin a message that has not arrived as a whole."""
+        length = message.headers.get("content-length", "")
+        if length.isdecimal() and LARGE < int(length) <= self._application.max_body_size:
+            # Its beginning has come through the parser; the rest is read past it.
+            self._large_left = int(length)
+        self._begin(message)
+
     def _begin(self, message: Message) -> None:
         self._answering = message
-        message.exchange = self._application.exchange(
+        exchange = message.exchange = self._application.exchange(
             message.method, message.path, message.query, message.headers, self
         )
-        message.exchange.headers_received()
-        if self._answering is not message:
-            return
-        waits = message.headers.get("expect", "").lower() == "100-continue" and not message.old
-        if waits and not message.complete and not message.exchange.answered:
-            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if not message.complete:
+            exchange.headers_received()
+            if self._answering is not message:
+                return
+            waits = message.headers.get("expect", "").lower() == "100-continue" and not message.old
+            if waits and not exchange.answered:
+                self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            if self._large_left is not None:
+                return
         for chunk in message.chunks:
-            message.exchange.data_received(chunk)
+            exchange.data_received(chunk)
         message.chunks.clear()
         if message.complete:
-            message.exchange.finish()
+            exchange.finish()
 
     def _next(self) -> None:
         # An answer that the client has not read yet holds up the next: nothing piles up here.
@@ -241,9 +255,7 @@ class _Connection(asyncio.BufferedProtocol):
 
     # From the exchange: the answer to the message whose turn it is
 
-    def answer(
-        self, status: int, headers: Iterable[tuple[str, str]], body: bytes | bytearray, *, last: bool
-    ) -> None:
+    def answer(self, status: int, headers: str, body: bytes | bytearray, *, last: bool) -> None:
         """Write an answer."""
         message = self._answering
         assert message is not None
@@ -302,11 +314,11 @@ class _Connection(asyncio.BufferedProtocol):
         if self._ending:
             return
         message, self._reader.message = self._reader.message, None
-        if message is not None and message.exchange is None:
+        if message is not None and message is not self._answering:
             self._waiting.remove(message)
         elif message is not None:
             self._answering = None
-            assert message.exchange is not None
+        if message is not None and message.exchange is not None:
             answered = message.exchange.answered
             message.exchange.on_connection_close()
             if answered:

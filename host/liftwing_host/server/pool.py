@@ -109,8 +109,9 @@ class Pool:
 
     def request_begins(self) -> None:
         """One more request is on its way through the legs of one of the models."""
+        if not self._under_way:
+            self.idle.clear()
         self._under_way += 1
-        self.idle.clear()
 
     def request_ends(self) -> None:
         """One less."""

@@ -155,7 +155,7 @@ class Slot:
         await first_of(succeeded, worker.ended)
         self.line.remove(worker)
         worker.retired = True
-        idle = asyncio.ensure_future(worker.idle.wait())
+        idle = worker.until_idle()
         await first_of(idle, worker.ended)
         idle.cancel()
         self._died(worker, on_death)
@@ -219,10 +219,10 @@ def _start_problem(worker: Worker) -> tuple[str | None, str | None]:
 async def _idle_before_death(worker: Worker) -> bool:
     """Wait until the worker runs nothing and nothing waits for it, or it dies; whether it is the former."""
     while not worker.ended.done():
-        idle = asyncio.ensure_future(worker.idle.wait())
+        idle = worker.until_idle()
         await first_of(idle, worker.ended)
         idle.cancel()
         # It may have been given the next call since.
-        if worker.idle.is_set() and not worker.ended.done():
+        if not worker.calls and not worker.ended.done():
             return True
     return False

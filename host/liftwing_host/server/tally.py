@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import bisect
-import functools
 import itertools
-import time
-from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -25,23 +22,16 @@ class Tally:
 
     def __init__(self, models: Mapping[str, object]) -> None:
         self._models = models
-        self._counts: Counter[tuple[str, int]] = Counter()
-        self._times: dict[str, list[int]] = {}
-        self._seconds: Counter[str] = Counter()
+        self._requests: dict[str, _Requests] = {}
 
-    def begun(self, model: str) -> Callable[[int], None]:
-        """A request has arrived; what is to be told the status of its answer."""
-        return functools.partial(self._answered, model, time.perf_counter())
-
-    def _answered(self, model: str, began: float, status: int) -> None:
-        if model not in self._models:
-            return
-        seconds = time.perf_counter() - began
-        self._counts[model, status] += 1
-        if model not in self._times:
-            self._times[model] = [0] * (len(_BUCKETS) + 1)
-        self._times[model][bisect.bisect_left(_BUCKETS, seconds)] += 1
-        self._seconds[model] += seconds  # type: ignore[assignment] # a Counter of seconds
+    def of(self, model: str) -> Callable[[int, float], None]:
+        """What is to be told the status of the answer to a request, and how many seconds it took."""
+        requests = self._requests.get(model)
+        if requests is None:
+            if model not in self._models:
+                return _ignore
+            requests = self._requests[model] = _Requests()
+        return requests.answered
 
     def families(self) -> list[Any]:
         """As metric families of prometheus_client."""
@@ -50,13 +40,39 @@ class Tally:
         requests = CounterMetricFamily(
             "liftwing_requests", "Requests to models that were answered.", labels=["model", "status"]
         )
-        for (model, status), number in self._counts.items():
-            requests.add_metric([model, str(status)], number)
+        for model, answered in self._requests.items():
+            for status, number in answered.statuses.items():
+                requests.add_metric([model, str(status)], number)
         times = HistogramMetricFamily(
             "liftwing_request_seconds", "From a request's arrival to its answer.", labels=["model"]
         )
         names = [*map(str, _BUCKETS), "+Inf"]
-        for model, numbers in self._times.items():
-            buckets = list(zip(names, itertools.accumulate(numbers), strict=True))
-            times.add_metric([model], buckets, self._seconds[model])
+        for model, answered in self._requests.items():
+            buckets = list(zip(names, itertools.accumulate(answered.times), strict=True))
+            times.add_metric([model], buckets, answered.seconds)
         return [requests, times]
+
+
+class _Requests:
+    """Those to one model.
+
+    Attributes:
+        statuses: How many were answered with each status.
+        times: How many took as long as each bucket says, and longer than the one before.
+        seconds: How long all of them took.
+    """
+
+    def __init__(self) -> None:
+        self.statuses: dict[int, int] = {}
+        self.times = [0] * (len(_BUCKETS) + 1)
+        self.seconds = 0.0
+
+    def answered(self, status: int, seconds: float) -> None:
+        """One more."""
+        self.statuses[status] = self.statuses.get(status, 0) + 1
+        self.times[bisect.bisect_left(_BUCKETS, seconds)] += 1
+        self.seconds += seconds
+
+
+def _ignore(status: int, seconds: float) -> None:
+    pass

@@ -95,14 +95,10 @@ class _Request(httputil.HTTPMessageDelegate):
 
     # To the exchange
 
-    def answer(
-        self, status: int, headers: Iterable[tuple[str, str]], body: bytes | bytearray, *, last: bool
-    ) -> None:
-        sent = httputil.HTTPHeaders()
+    def answer(self, status: int, headers: str, body: bytes | bytearray, *, last: bool) -> None:
+        sent = httputil.HTTPHeaders.parse(headers)
         if last:
             sent.add("Connection", "close")
-        for name, value in headers:
-            sent.add(name, value)
         start_line = httputil.ResponseStartLine("HTTP/1.1", status, reasons.get(status, "Unknown"))
         chunk = b"" if self._method == "HEAD" else bytes(body)
         written = self._connection.write_headers(start_line, sent, chunk)

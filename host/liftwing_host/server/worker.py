@@ -44,7 +44,6 @@ class Worker(asyncio.BufferedProtocol):
         ended: Done when its socket is at its end: it has died.
         worn: Done when it has done its share, and another should take its place.
         retired: Whether it gets no more calls.
-        idle: Set while it runs nothing.
         pid: Its process id, once it has said hello.
         answers: How many calls it has answered.
         calls: What it runs now, by id.
@@ -70,8 +69,6 @@ class Worker(asyncio.BufferedProtocol):
         self.ended: asyncio.Future[None] = loop.create_future()
         self.worn: asyncio.Future[str] = loop.create_future()
         self.retired = False
-        self.idle = asyncio.Event()
-        self.idle.set()
         self.pid: int | None = None
         self.answers = 0
         self.calls: dict[int, Call] = {}
@@ -80,6 +77,7 @@ class Worker(asyncio.BufferedProtocol):
         self.told_bytes = 0
         self._places = places
         self._wear_after: int | None = None
+        self._idle: asyncio.Future[None] | None = None
         self._on_room = on_room
         self._on_overdue = on_overdue
         self._reader = FrameReader()
@@ -116,7 +114,6 @@ class Worker(asyncio.BufferedProtocol):
 
     def give(self, calls: Sequence[Call]) -> None:
         """Have it run a call, or several as one batch."""
-        self.idle.clear()
         more = len(calls)
         for call in calls:
             more -= 1
@@ -151,6 +148,15 @@ class Worker(asyncio.BufferedProtocol):
         """Ask for another to take its place."""
         if not self.worn.done():
             self.worn.set_result(reason)
+
+    def until_idle(self) -> asyncio.Future[None]:
+        """Done when it runs nothing. Only its slot asks, and hardly ever: an event would be set for each answer."""
+        idle = self._loop.create_future()
+        if self.calls:
+            self._idle = idle
+        else:
+            idle.set_result(None)
+        return idle
 
     def resident_bytes(self) -> int:
         """How much memory it has, what it shares with its template included; 0 where that cannot be read."""
@@ -221,11 +227,12 @@ class Worker(asyncio.BufferedProtocol):
         call = self.calls.pop(head["id"])
         call.disarm()
         self.answers += 1
-        if not self.calls:
-            self.idle.set()
+        if self._idle is not None and not self.calls:
+            idle, self._idle = self._idle, None
+            if not idle.done():
+                idle.set_result(None)
         if self._wear_after is not None and self.answers >= self._wear_after:
             self.wear(f"it has answered {self.answers} calls")
         # Its next call first: it would idle while this one's answer is sent.
-        if self.room > 0:
-            self._on_room(self)
+        self._on_room(self)
         call.end(Answer(head, body))

@@ -49,7 +49,7 @@ class Connection:
         data, fds, _, _ = socket.recv_fds(self.socket, len(buffer), _FDS_AT_ONCE)
         self.received_fds.extend(fds)
         buffer[: len(data)] = data
-        return list(self._reader.received(len(data))) if data else None
+        return self._reader.received(len(data)) if data else None
 
     def send(self, head: Head, body: bytes = b"") -> None:
         """Write one message. Threads may do so at the same time."""
