@@ -24,10 +24,10 @@ PATIENCE = 1.0
 
 _IMPATIENT = f"""
 import os
-import liftwing_host.server.llhttp as front
+from liftwing_host.server import http_connection, llhttp
 from liftwing_host.server.cli import main
-front.PATIENCE, front._SWEEP = {PATIENCE}, 0.1
-front.IDLE = float(os.environ.get("IDLE", front.IDLE))
+http_connection.PATIENCE, llhttp._SWEEP = {PATIENCE}, 0.1
+http_connection.IDLE = float(os.environ.get("IDLE", http_connection.IDLE))
 main(prog_name="liftwing-host")
 """
 
