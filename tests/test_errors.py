@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import proc
 from liftwing_host.pytest_plugin import LiveHost, Reply
 from raw_http import RawClient
 
@@ -82,6 +83,37 @@ def test_an_error_whose_text_cannot_be_sent_is_answered_all_the_same(
     assert reply.status == status, reply.body
     assert text in (reply.json()["error"] if status == 400 else zoo_host.log)
     assert zoo_host.post({"raise": "InvalidInput"}, model).status == 400, "the worker goes on"
+
+
+@BOTH_COLOURS
+def test_an_error_of_a_plugin_that_forgot_to_call_its_base_class_is_answered(
+    zoo_host: LiveHost, model: str, hook: str
+) -> None:
+    assert said(zoo_host.post({"raise": "no init"}, model)) == (418, {"error": "short"})
+
+
+@pytest.mark.parametrize("status", [99, 100, 200, 204, 304, 600, 400.5, "400"])
+def test_an_error_whose_status_is_none_of_an_error_is_a_500(zoo_host: LiveHost, status: Any) -> None:
+    assert said(zoo_host.post({"raise": "no error's status", "status": status}, "raises")) == (
+        500,
+        {"error": "m"},
+    )
+    assert f"LiftwingError has the HTTP status {status!r}, which is none of an error" in zoo_host.log
+
+
+@BOTH_COLOURS
+@pytest.mark.parametrize(("raised", "status"), [("what it got", 400), ("what it got, in the log", 500)])
+def test_an_error_that_repeats_a_long_request_costs_no_worker(
+    zoo_host: LiveHost, model: str, hook: str, raised: str, status: int
+) -> None:
+    before = proc.workers(zoo_host)
+    # More than a head of a message may have.
+    reply = zoo_host.post({"raise": raised, "more": "x" * (17 << 20)}, model)
+    assert reply.status == status, reply.body[:200]
+    assert len(reply.body) < 100_000
+    assert reply.json()["error"].startswith("Unknown: {" if status == 400 else "The hook ")
+    assert proc.workers(zoo_host) == before
+    assert len(zoo_host.log) < 1_000_000
 
 
 def test_a_plain_hook_that_returns_a_coroutine_is_told_to_be_async(zoo_host: LiveHost) -> None:

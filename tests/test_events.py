@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import proc
 from eventgate.stand_in import StandIn
 from tells import environ, event, hosts, ids, metric, tell, with_ids
 
@@ -157,6 +158,18 @@ def test_without_a_url_events_are_dropped_and_one_line_says_so(
     assert host.log.count("events of model tells are dropped: EVENTGATE_URL is not set") == 1
     assert not (tmp_path / "events.sqlite").exists()
     assert {task.name for task in threads.iterdir()} <= before
+
+
+def test_events_that_are_too_large_to_be_told_cost_no_worker(
+    liftwing: Any, tmp_path: Path, eventgate: StandIn
+) -> None:
+    host = hosts(liftwing, tmp_path, eventgate)
+    before = proc.workers(host)
+    # More than a head of a message may have.
+    tell(host, event(page_title="T" * (17 << 20)), request="too-large")
+    assert "request too-large: event of model tells failed" in host.log
+    assert "more than the 8388608 that can be sent" in host.log
+    assert proc.workers(host) == before
 
 
 def test_the_end_of_the_host_sends_what_waits(liftwing: Any, tmp_path: Path, eventgate: StandIn) -> None:

@@ -88,6 +88,13 @@ class _NoText(Exception):
         raise ValueError
 
 
+class _NoInit(LiftwingError):
+    status = 418
+
+    def __init__(self, spout: str) -> None:
+        self.spout = spout
+
+
 class Raises(Model):
     """Raises what it is asked to."""
 
@@ -105,6 +112,10 @@ class Raises(Model):
             "half in the log": RuntimeError("half: \ud83d"),
             "no text": _NoText(),
             "no string": InvalidInput(b"m"),  # type: ignore[arg-type]
+            "no init": _NoInit("short"),
+            "no error's status": LiftwingError("m", status=features.get("status")),
+            "what it got": InvalidInput(f"Unknown: {features}"),
+            "what it got, in the log": RuntimeError(f"Unknown: {features}"),
         }
         raise error[features["raise"]]
 

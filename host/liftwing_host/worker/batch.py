@@ -9,7 +9,8 @@ from typing import Any
 from ..errors import ConfigurationError
 from ..request import Request
 from ..wire import Head
-from .legs import ENCODE, EnterHook, Leg, arguments_of, failure, finish_leg, open_body, request_of, run_plain
+from .failures import failure
+from .legs import ENCODE, EnterHook, Leg, arguments_of, finish_leg, open_body, request_of, run_plain
 from .plugin import LoadedModel
 
 __all__ = ["run_batch"]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-import traceback
 from collections.abc import Sequence
 from typing import Any
 
 from ..wire import Head
 from .connection import Connection
+from .failures import text_of, traceback_of
 from .plugin import ModelOrder, import_entry_point
 
 __all__ = ["describe"]
@@ -21,8 +21,8 @@ def describe(connection: Connection, orders: Sequence[ModelOrder]) -> None:
         try:
             head = _description(import_entry_point(order.entry_point))
         except BaseException as error:  # noqa: BLE001 - a plugin may raise anything when it is imported
-            text = f"{type(error).__name__}: {error}"
-            head = {"error": text, "traceback": "".join(traceback.format_exception(error))}
+            text = f"{type(error).__name__}: {text_of(error)}"
+            head = {"error": text, "traceback": traceback_of(error)}
         connection.send({"kind": "described", "model": order.name} | head)
 
 

@@ -14,7 +14,6 @@ import inspect
 import logging
 import pickle
 import time
-import traceback
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -23,11 +22,12 @@ from typing import Any, Literal, cast
 
 import orjson
 
-from ..errors import ConfigurationError, LiftwingError, PredictorFailed
+from ..errors import ConfigurationError, PredictorFailed
 from ..hookspecs import LEG_HOOKS
 from ..request import Request
-from ..wire import CANCELLED, Head, sendable
+from ..wire import CANCELLED, Head
 from .codecs import v1
+from .failures import failure
 from .plugin import Hook, LoadedModel
 
 __all__ = [
@@ -36,7 +36,6 @@ __all__ = [
     "Leg",
     "arguments_of",
     "close_value",
-    "failure",
     "finish_leg",
     "open_body",
     "plan_legs",
@@ -58,6 +57,9 @@ ENCODE: dict[Gives, str] = {
     "prediction": "encode prediction",
 }
 """How the step after the last hook of a leg is called where it fails."""
+
+_LARGEST_EVENTS = 8 << 20
+"""Bytes of the events of one response: they are sent in a head, too."""
 
 EnterHook = Callable[[str], None]
 
@@ -283,8 +285,12 @@ def finish_leg(leg: Leg, model: LoadedModel, request: Request, before: Any, valu
 def _events(arguments: dict[str, Any], hook: Hook) -> list[Any]:
     told = run_plain(hook, arguments)
     events = told if isinstance(told, list) else [] if told is None else [told]
-    # What JSON has no form for is found here, and not where the response would be lost with it.
-    return [orjson.Fragment(v1.encode_event(event)) for event in events]
+    # What JSON has no form for, or is too large, is found here, and not where the response would be lost with it.
+    encoded = [v1.encode_event(event) for event in events]
+    size = sum(map(len, encoded))
+    if size > _LARGEST_EVENTS:
+        raise ValueError(f"its events have {size} bytes, more than the {_LARGEST_EVENTS} that can be sent")
+    return [orjson.Fragment(event) for event in encoded]
 
 
 def run_plain(hook: Hook, arguments: dict[str, Any]) -> Any:
@@ -298,18 +304,3 @@ def run_plain(hook: Hook, arguments: dict[str, Any]) -> Any:
         f"{hook.name} is a `def` that returned a coroutine. Declare it `async def`: the colour of a hook says "
         f"where it runs."
     )
-
-
-def failure(error: BaseException, hook_name: str) -> Head:
-    """The head of an answer that tells of an error; `error` is a text for the client, or None."""
-    if isinstance(error, LiftwingError) and not isinstance(error, ConfigurationError):
-        return {"status": error.http_status, "error": sendable(error.message), "hook": hook_name}
-    status = 501 if isinstance(error, NotImplementedError) else 500
-    return {
-        "status": status,
-        "error": None,
-        "hook": hook_name,
-        # In KServe's form, for operators who want clients to see it.
-        "cause": f"{type(error).__name__} : {sendable(error)}",
-        "traceback": sendable("".join(traceback.format_exception(error))),
-    }

@@ -9,12 +9,12 @@ import select
 import socket
 import threading
 import time
-import traceback
 from collections.abc import Mapping
 from typing import Any
 
-from ..wire import VERSION, sendable
+from ..wire import VERSION
 from .connection import Connection
+from .failures import text_of, traceback_of
 from .plugin import Hook, LoadedModel
 
 __all__ = [
@@ -91,8 +91,8 @@ def hello(kind: str, error: BaseException | None = None) -> dict[str, Any]:
     """The head of a worker's first message."""
     head: dict[str, Any] = {"kind": "hello", "version": VERSION, "role": kind, "pid": os.getpid()}
     if error is not None:
-        head["error"] = f"start failed: {type(error).__name__}: {sendable(error)}"
-        head["traceback"] = sendable("".join(traceback.format_exception(error)))
+        head["error"] = f"start failed: {type(error).__name__}: {text_of(error)}"
+        head["traceback"] = traceback_of(error)
     return head
 
 

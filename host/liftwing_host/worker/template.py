@@ -18,7 +18,6 @@ import socket
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,9 +26,10 @@ import orjson
 
 from ..errors import ConfigurationError
 from ..model import ModelConfig
-from ..wire import VERSION, Head, sendable
+from ..wire import VERSION, Head
 from .connection import Connection
 from .development import watch_hooks
+from .failures import text_of, traceback_of
 from .legs import plan_legs
 from .parent_death import live_without_parent
 from .plugin import LoadedModel, ModelOrder, open_plugin
@@ -174,14 +174,10 @@ def _loaded(opening: _Opening) -> Head:
 
 
 def _failed(order: ModelOrder, error: BaseException) -> Head:
-    text = sendable(error)
+    text = text_of(error)
     told = text if isinstance(error, ConfigurationError) else f"{type(error).__name__}: {text}"
     # A ConfigurationError says all by itself; a traceback would only hide it.
-    trace = (
-        None
-        if isinstance(error, ConfigurationError)
-        else sendable("".join(traceback.format_exception(error)))
-    )
+    trace = None if isinstance(error, ConfigurationError) else traceback_of(error)
     files = _times(_files_to_mend(order))
     return {"kind": "loaded", "model": order.name, "error": told, "traceback": trace, "files": files}
 
