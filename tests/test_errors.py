@@ -26,6 +26,14 @@ def open_host() -> Iterator[LiveHost]:
     host.stop()
 
 
+@pytest.fixture(scope="module")
+def beside_loop() -> Iterator[LiveHost]:
+    """Runs `def predict` in a thread of the async worker."""
+    host = LiveHost(["raises"], config={"INFERENCE_MP": False}, arguments=["--workers", "1"])
+    yield host
+    host.stop()
+
+
 def said(reply: Reply) -> tuple[int, Any]:
     assert reply.headers["content-type"] == "application/json"
     return reply.status, json.loads(reply.body)
@@ -120,6 +128,14 @@ def test_a_plain_hook_that_returns_a_coroutine_is_told_to_be_async(zoo_host: Liv
     assert zoo_host.post({"return": "coroutine"}, "returns").status == 500
     assert "predict is a `def` that returned a coroutine. Declare it `async def`" in zoo_host.log
     assert "was never awaited" not in zoo_host.log
+
+
+@pytest.mark.parametrize("raised", ["StopIteration", "RuntimeError", "SystemExit", "InvalidInput"])
+def test_what_a_plain_hook_raises_beside_the_loop_is_answered_at_once(
+    beside_loop: LiveHost, raised: str
+) -> None:
+    reply = beside_loop.post({"raise": raised}, headers={"X-Request-Timeout": "10"})
+    assert reply.status == (400 if raised == "InvalidInput" else 500), reply.body
 
 
 def test_the_operator_may_show_errors_in_kserves_words(open_host: LiveHost) -> None:

@@ -107,6 +107,7 @@ class Raises(Model):
             "NotImplementedError": NotImplementedError("not yet"),
             "SystemExit": SystemExit(3),
             "KeyboardInterrupt": KeyboardInterrupt(),
+            "StopIteration": StopIteration(),
             "ConfigurationError": ConfigurationError("for the operator"),
             "half a character": InvalidInput("half: \ud83d"),
             "half in the log": RuntimeError("half: \ud83d"),

@@ -198,14 +198,28 @@ async def _run_beside(thread: Executor, hook: Hook, arguments: dict[str, Any]) -
 
     So one that hangs is not answered, and the host sees that and ends the process.
     """
-    running = thread.submit(run_plain, hook, arguments)
+    running = thread.submit(_outcome, hook, arguments)
     ended = asyncio.wrap_future(running)
     try:
-        return await asyncio.shield(ended)
+        value, error = await asyncio.shield(ended)
     except asyncio.CancelledError:
         if not running.cancel():
             await asyncio.wait([ended])
         raise
+    if error is None:
+        return value
+    try:
+        raise error
+    finally:
+        del error  # It refers to this frame, which would keep it until the collector comes by.
+
+
+def _outcome(hook: Hook, arguments: dict[str, Any]) -> tuple[Any, BaseException | None]:
+    """What a hook gives, or what it raises: asyncio's futures do not take a StopIteration, and would wait for ever."""
+    try:
+        return run_plain(hook, arguments), None
+    except BaseException as error:  # noqa: BLE001 - it is raised where the hook is waited for
+        return None, error
 
 
 def request_of(call: Head) -> Request:
