@@ -32,6 +32,8 @@ __all__ = ["Processes"]
 
 log = logging.getLogger("liftwing_host.pool")
 
+_LAST_WORDS = 1.0
+"""Seconds in which what a process has sent is read after its end."""
 _PATIENCE = 2.0
 """Seconds that a child process gets to end by itself after its socket was closed."""
 
@@ -277,6 +279,11 @@ class Processes:
     def _exited(self, pid: int, status: int) -> None:
         role = self._roles.pop(pid)
         self._exits.pop(pid).set_result(None)
+        for worker in self._forked_by:
+            if worker.pid == pid and not worker.ended.done():
+                # What it has sent is read first. The end of its socket may never come: a library that forks by itself
+                # may have left it to another process.
+                asyncio.get_running_loop().call_later(_LAST_WORDS, worker.abort)
         if status:
             log.warning("%s: %s (pid %d) %s", self.name, role, pid, describe_status(status))
 

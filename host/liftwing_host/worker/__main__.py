@@ -9,7 +9,6 @@ import contextlib
 import functools
 import logging
 import os
-import signal
 import socket
 import sys
 from collections.abc import Mapping
@@ -22,7 +21,7 @@ from .async_ import serve_async, serve_solo
 from .compute import serve_compute
 from .connection import Connection
 from .describe import describe
-from .lifetime import end_process, end_with_host, hello
+from .lifetime import end_process, end_with_host, hello, leave_children_to_plugin, leave_signals_to_host
 from .parent_death import die_with_parent
 from .plugin import LoadedModel, ModelOrder
 from .template import load_models, serve_template
@@ -45,10 +44,8 @@ def main() -> None:
 def _become() -> None:
     socket_fd, board_fd = int(sys.argv[1]), int(sys.argv[2])
     die_with_parent()
-    # Ctrl-C reaches the whole foreground group, and systemd's stop every process: the host alone decides when
-    # its processes end. (A handler, since SIG_IGN would pass on to what a plugin starts.)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: None)
+    leave_signals_to_host()
+    leave_children_to_plugin()
     connection = Connection(socket.socket(fileno=socket_fd))
     board = HookBoard(board_fd)
     os.close(board_fd)

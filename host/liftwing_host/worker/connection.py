@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -25,6 +27,10 @@ class Connection:
 
     def __init__(self, sock: socket.socket) -> None:
         self.socket = sock
+        # What a plugin begins must not have it, too: the end of this process would not be the end of the socket, and
+        # the host would never hear of it.
+        sock.set_inheritable(False)
+        os.register_at_fork(after_in_child=sock.close)
         self.received_fds: list[int] = []
         self.window: BodyWindow | None = None
         self._reader = FrameReader()
@@ -32,9 +38,11 @@ class Connection:
 
     def messages(self) -> Iterator[tuple[Head, bytes | bytearray | memoryview]]:
         """What arrives, message by message, until end of file."""
-        while count := self.socket.recv_into(self._reader.get_buffer()):
-            for head, body in self._reader.received(count):
-                yield head, self.body_of(head, body)
+        # A host that ends before it has read all resets the connection.
+        with contextlib.suppress(ConnectionResetError):
+            while count := self.socket.recv_into(self._reader.get_buffer()):
+                for head, body in self._reader.received(count):
+                    yield head, self.body_of(head, body)
 
     def body_of(self, head: Head, sent: bytes | bytearray) -> bytes | bytearray | memoryview:
         """The body of a message: what was sent, or what lies where the head says; there it is not copied."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import os
 import select
+import signal
 import socket
 import threading
 import time
@@ -21,6 +23,8 @@ __all__ = [
     "end_process",
     "end_with_host",
     "hello",
+    "leave_children_to_plugin",
+    "leave_signals_to_host",
     "say_hello",
     "start_models_async",
     "stop_models",
@@ -94,6 +98,27 @@ def hello(kind: str, error: BaseException | None = None) -> dict[str, Any]:
         head["error"] = f"start failed: {type(error).__name__}: {text_of(error)}"
         head["traceback"] = traceback_of(error)
     return head
+
+
+def leave_signals_to_host() -> None:
+    """Heed neither Ctrl-C, which reaches the whole foreground group, nor systemd's stop, which reaches every process: the
+    host alone decides when its processes end."""
+    # (A handler, since SIG_IGN would pass on to what a plugin starts.)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+
+
+def leave_children_to_plugin() -> None:
+    """Let what a plugin forks be ended by SIGTERM, which is what multiprocessing's `terminate` sends."""
+
+    def in_child() -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        heed()
+
+    # One that comes in between would meet the handler of this process, and be lost.
+    heed = functools.partial(signal.pthread_sigmask, signal.SIG_UNBLOCK, [signal.SIGTERM])
+    wait = functools.partial(signal.pthread_sigmask, signal.SIG_BLOCK, [signal.SIGTERM])
+    os.register_at_fork(before=wait, after_in_parent=heed, after_in_child=in_child)
 
 
 def end_with_host(sock: socket.socket) -> None:

@@ -31,6 +31,7 @@ from .connection import Connection
 from .development import watch_hooks
 from .failures import text_of, traceback_of
 from .legs import plan_legs
+from .lifetime import leave_signals_to_host
 from .parent_death import live_without_parent
 from .plugin import LoadedModel, ModelOrder, open_plugin
 
@@ -259,7 +260,7 @@ class _Forks:
         try:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            self._connection.socket.close()
+            leave_signals_to_host()
             self._wake.close()
             self._wake_write.close()
             gc.enable()
