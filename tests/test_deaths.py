@@ -230,3 +230,35 @@ def test_a_model_that_was_broken_serves_again_once_its_workers_live(liftwing: An
     for _ in range(4):
         host.post({"die": True}, "dies")
     host.wait_for(lambda: host.ready("dies") and host.post({}, "dies").status == 200, "serving again")
+
+
+CANNOT_FORK = """
+import os, resource, signal
+from liftwing_host import Model
+
+class CannotFork(Model):
+    def load(self):
+        if os.getuid() == 0:
+            os.setuid(65534)  # What root may do is not limited.
+        before = resource.getrlimit(resource.RLIMIT_NPROC)
+        resource.setrlimit(resource.RLIMIT_NPROC, (1, before[1]))
+        signal.signal(signal.SIGUSR1, lambda *_: resource.setrlimit(resource.RLIMIT_NPROC, before))
+
+    def predict(self, features):
+        return {"forked": True}
+"""
+
+
+def test_where_the_machine_takes_no_further_process_the_model_stays_loaded(
+    liftwing: Any, tmp_path: Path
+) -> None:
+    models = {"cannot-fork": "cannot_fork:CannotFork"}
+    install(tmp_path, "liftwing-plugin-cannot-fork", models=models, code={"cannot_fork": CANNOT_FORK})
+    host = liftwing("cannot-fork", arguments=["--workers", "1"], environ=path_with(tmp_path), wait=False)
+    host.wait_for(lambda: "compute worker 0 is broken" in host.log, "the log")
+    assert "no worker can be forked: [Errno 11]" in host.log
+    template = proc.template(host)
+    proc.kill(template, signal.SIGUSR1)
+    host.wait_until_ready()
+    assert host.predict({}) == {"forked": True}
+    assert proc.template(host) == template

@@ -191,3 +191,55 @@ def test_no_answer_is_an_error_while_clients_go_on_asking_until_the_end(liftwing
         statuses = [each.result() for each in asked]
     assert set(statuses) <= {200, None}
     assert host.process.wait(10) == 0
+
+
+HOLDS_THE_GIL = """
+import ctypes
+from liftwing_host import Model
+
+class Holds(Model):
+    def predict(self, features):
+        ctypes.PyDLL(None).sleep(60)
+"""
+
+
+@pytest.mark.parametrize("unread", [False, True], ids=["template busy", "host busy"])
+def test_a_host_that_is_killed_leaves_no_worker_that_cannot_look_up(
+    liftwing: Any, tmp_path: Path, unread: bool
+) -> None:
+    """A worker in native code that holds the interpreter's lock: the template has to end it, whatever comes between."""
+    models = {"holds": "holds_model:Holds"}
+    install(tmp_path, "liftwing-plugin-holds", models=models, code={"holds_model": HOLDS_THE_GIL})
+    host = liftwing("holds", arguments=["--workers", "2"], environ=path_with(tmp_path))
+    template = proc.template(host)
+    before = {pid: cpu_switches(pid) for pid in proc.workers(host)}
+    with under_way(host, "holds", b"{}"):
+        (busy,) = wait_until(
+            lambda: [pid for pid in before if cpu_switches(pid) != before[pid]], "a busy worker"
+        )
+        (idle,) = set(before) - {busy}
+        if unread:
+            # The host is gone before it has read of a worker's end: its connections are reset.
+            proc.kill(host.process.pid, signal.SIGSTOP)
+            proc.kill(idle, signal.SIGKILL)
+            wait_until(lambda: not Path(f"/proc/{idle}").exists(), "the end of the idle worker")
+            proc.kill(host.process.pid, signal.SIGKILL)
+        else:
+            # The template hears at the same moment of its worker's end and of its host's.
+            proc.kill(template, signal.SIGSTOP)
+            proc.kill(host.process.pid, signal.SIGKILL)
+            wait_until(lambda: not proc.alive(idle), "the end of the idle worker")
+            proc.kill(template, signal.SIGCONT)
+        try:
+            wait_until(lambda: not proc.alive(template), "the end of the template")
+            wait_until(lambda: not proc.alive(busy), "the end of the busy worker", 5)
+        finally:
+            if proc.alive(busy):
+                proc.kill(busy, signal.SIGKILL)
+    host.kill()
+
+
+def cpu_switches(pid: int) -> int:
+    """How often a process has begun to wait."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("\nvoluntary_ctxt_switches:")[2].split()[0])

@@ -54,7 +54,10 @@ class Connection:
     def receive(self) -> list[tuple[Head, bytes | bytearray]] | None:
         """What has arrived now, with its file descriptors in `received_fds`; None at end of file."""
         buffer = self._reader.get_buffer()
-        data, fds, _, _ = socket.recv_fds(self.socket, len(buffer), _FDS_AT_ONCE)
+        try:
+            data, fds, _, _ = socket.recv_fds(self.socket, len(buffer), _FDS_AT_ONCE)
+        except ConnectionResetError:
+            return None  # As in `messages`.
         self.received_fds.extend(fds)
         buffer[: len(data)] = data
         return self._reader.received(len(data)) if data else None

@@ -223,6 +223,16 @@ class _Forks:
         poll = select.poll()
         poll.register(self._connection.socket, select.POLLIN)
         poll.register(self._wake, select.POLLIN)
+        with contextlib.suppress(BrokenPipeError):  # A worker's end is told to nobody any more.
+            self._serve_host(poll)
+        # The host is gone: no worker may stay behind, not even one that is busy. Their deaths interrupt nothing here.
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for pid in self._children:
+            os.kill(pid, signal.SIGKILL)
+
+    def _serve_host(self, poll: select.poll) -> None:
+        """Do what the host says until it closes the connection."""
         while True:
             ready = {fd for fd, _ in poll.poll()}
             if self._wake.fileno() in ready:
@@ -232,14 +242,9 @@ class _Forks:
             if self._connection.socket.fileno() in ready:
                 messages = self._connection.receive()
                 if messages is None:
-                    break
+                    return
                 for head, _ in messages:
                     self._obey(head)
-        # The host is gone: no worker may stay behind, not even one that is busy. Their deaths interrupt nothing here.
-        signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        for pid in self._children:
-            os.kill(pid, signal.SIGKILL)
 
     def _obey(self, head: Head) -> None:
         if head["kind"] == "fork":
@@ -250,7 +255,13 @@ class _Forks:
     def _fork(self, head: Head, fd: int) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError as error:
+            # No memory, or too many processes. The host sees the end of the worker's socket, and asks again later.
+            log.error("no worker can be forked: %s", error)
+            os.close(fd)
+            return
         if pid:
             os.close(fd)
             self._children.add(pid)
