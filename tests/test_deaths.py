@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import signal
 import threading
 import time
@@ -262,3 +263,39 @@ def test_where_the_machine_takes_no_further_process_the_model_stays_loaded(
     host.wait_until_ready()
     assert host.predict({}) == {"forked": True}
     assert proc.template(host) == template
+
+
+@contextmanager
+def without_further_files(host: LiveHost) -> Iterator[None]:
+    """The host cannot open a file or a socket meanwhile."""
+    pid = host.process.pid
+    before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (0, before[1]))
+    try:
+        yield
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+
+
+@pytest.mark.parametrize("model", ["slow", "not-fork-safe"], ids=["forked", "launched"])
+def test_a_worker_that_cannot_be_begun_for_want_of_files_is_begun_later(liftwing: Any, model: str) -> None:
+    host = liftwing(model, arguments=["--workers", "1", "--timeout", "10"])
+    (worker,) = proc.workers(host)
+    with without_further_files(host):
+        die(worker)
+        host.wait_for(lambda: "compute worker 0 cannot be begun: " in host.log, "the log")
+    assert host.post({}).status == 200
+    assert len(proc.workers(host)) == 1
+
+
+def test_a_template_that_cannot_be_begun_for_want_of_files_is_begun_later(liftwing: Any) -> None:
+    host = liftwing("slow", arguments=["--workers", "1", "--timeout", "10"])
+    (worker,) = proc.workers(host)
+    with without_further_files(host):
+        die(proc.template(host))
+        host.wait_for(lambda: "no template can be begun: " in host.log, "the log")
+    host.wait_for(lambda: "Too many open files" in host.log and proc.family(host.process.pid), "a template")
+    assert host.predict({})["pid"] == worker, "it serves on"
+    die(worker)
+    host.wait_for(lambda: host.post({}).status == 200, "an answer")
+    assert host.predict({})["pid"] != worker

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ..errors import ConfigurationError
 from ..wire import VERSION, Head
 from .launch import version_problem
 from .processes import Processes, describe_status, first_of
@@ -57,10 +58,22 @@ class Loading:
         Args:
             on_loaded: Told each time when workers can be begun.
             on_delay: Told why it may take long until it can load.
+
+        Raises:
+            ConfigurationError: No template could ever be begun.
         """
         futile = 0
         while True:
-            template = await self._processes.begin_template(self.heard, on_delay)
+            try:
+                template = await self._processes.begin_template(self.heard, on_delay)
+            except (ConfigurationError, OSError) as error:
+                if isinstance(error, ConfigurationError) and not self._any_has_loaded:
+                    raise
+                # As in a slot: it may be possible later.
+                futile += 1
+                log.error("%s: no template can be begun: %s", self._processes.name, error)
+                await asyncio.sleep(back_off(futile))
+                continue
             await first_of(template.ready, template.ended)
             if template.ready.done():
                 futile = 0
@@ -111,7 +124,7 @@ class Loading:
         """Let workers begin. A template that has nothing to fork would only hold memory."""
         if ready["version"] != VERSION:
             self.fail(version_problem(ready["version"]))
-        if not any(model.state == "loaded" for model in self._models.values()):
+        if not self._any_has_loaded:
             self._settled.set()
             return False
         refusal = self._processes.fork_refused = ready["fork_refused"]
@@ -133,6 +146,10 @@ class Loading:
             self._settled.set()
             return False
         return True
+
+    @property
+    def _any_has_loaded(self) -> bool:
+        return any(model.state == "loaded" for model in self._models.values())
 
     @property
     def _all_have_failed(self) -> bool:

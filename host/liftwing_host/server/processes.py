@@ -156,7 +156,12 @@ class Processes:
         return running if running in call.hooks else " or ".join(call.hooks)
 
     async def begin_worker(self, worker: Worker) -> None:
-        """Begin the process behind `worker`; whether it serves, its `hello` tells."""
+        """Begin the process behind `worker`; whether it serves, its `hello` tells.
+
+        Raises:
+            ConfigurationError: Its interpreter cannot be begun.
+            OSError: There is no file descriptor left.
+        """
         host_end, child_end = socket.socketpair()
         if self.template is not None and self.fork_refused is None:
             self.template.fork(self._place(worker), child_end.fileno())
@@ -164,7 +169,11 @@ class Processes:
             child_end.close()
             await worker.connect(host_end)
         else:
-            self._launched[worker] = self._launch(child_end, self._threads)
+            try:
+                self._launched[worker] = self._launch(child_end, self._threads)
+            except BaseException:
+                host_end.close()
+                raise
             await worker.connect(host_end)
             worker.send(self._init | self._place(worker))
 
@@ -259,6 +268,10 @@ class Processes:
                 self._orphans[pid] = pidfd = os.pidfd_open(pid)
             except ProcessLookupError:
                 self._exited(pid, 0)
+            except OSError:
+                # It serves on, and nobody hears of its end but by its socket.
+                del self._roles[pid]
+                self._exits.pop(pid).set_result(None)
             else:
                 asyncio.get_running_loop().add_reader(pidfd, self._reap, pid)
 

@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
-from ..errors import DeadlineExceeded
+from ..errors import ConfigurationError, DeadlineExceeded
 from .call import Call
 from .processes import Processes, describe_status, first_of
 from .worker import Worker
@@ -100,7 +100,7 @@ class Slot:
             number = self._processes.next_number()
             worker = Worker(self.role, self.number, number, self._places, self.line.has_room, self._overdue)
             listen(worker)
-            await self._processes.begin_worker(worker)
+            await self._begin(worker)
             await first_of(worker.hello, worker.ended)
             self.problem, self._traceback = _start_problem(worker)
             if self.problem is None:
@@ -131,6 +131,21 @@ class Slot:
                 self._broken()
                 on_change(self)
             await asyncio.sleep(back_off(self._futile - 1))
+
+    async def _begin(self, worker: Worker) -> None:
+        """Begin it; where that is not possible now, it counts as one that has died.
+
+        Raises:
+            ConfigurationError: It was never possible.
+        """
+        try:
+            await self._processes.begin_worker(worker)
+        except (ConfigurationError, OSError) as error:
+            if isinstance(error, ConfigurationError) and not self.began:
+                raise
+            # Such as without a file descriptor left, or while its environment is made anew.
+            log.error("%s cannot be begun: %s", self._name, error)
+            worker.ended.set_result(None)
 
     def _weigh(self, worker: Worker) -> None:
         """Have it replaced when it has answered enough, or has grown too large."""
