@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,7 @@ import pytest
 import proc
 from distributions import install, path_with
 from liftwing_host.pytest_plugin import LiveHost
+from raw_http import RawClient
 
 MODELS = ["stages", "slow", "prints"]
 
@@ -75,6 +77,28 @@ def test_compute_workers_give_way_to_the_host_and_the_async_worker(zoo_host: Liv
 def test_what_a_hook_prints_comes_out_of_the_host(zoo_host: LiveHost) -> None:
     assert zoo_host.predict({"a": 1}, "prints") == {"a": 1}
     zoo_host.wait_for(lambda: "printed by a hook\n" in zoo_host.log, "the line in the log")
+
+
+def test_a_hook_may_print_though_nobody_reads_what_the_host_prints() -> None:
+    command = [sys.executable, "-m", "liftwing_host.server", "serve", "--port", "0", "--address", "127.0.0.1"]
+    with subprocess.Popen(
+        [*command, "--workers", "1", "--model", "prints"], stderr=subprocess.PIPE, text=True
+    ) as host:
+        assert host.stderr is not None
+        try:
+            told = ""
+            while "is ready" not in told:
+                line = host.stderr.readline()
+                assert line, told
+                told += line
+            port = int(told.partition(" port ")[2].split()[0])
+            host.stderr.close()
+            for _ in range(3):
+                with RawClient(port) as client:
+                    client.post(b'{"a":1}', "prints")
+                    assert client.reply().body == b'{"a":1}'
+        finally:
+            host.kill()
 
 
 def test_workers_hold_no_sockets_of_their_neighbours(zoo_host: LiveHost) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sys
 from collections import deque
@@ -36,7 +37,9 @@ class StderrTail(asyncio.Protocol):
         for line in lines:
             text = line.decode(errors="replace")
             self._lines.append(text)
-            print(text, file=sys.stderr)
+            # A terminal that was closed, or a full disk, must not close the pipe: whatever a plugin prints would fail.
+            with contextlib.suppress(OSError):
+                print(text, file=sys.stderr)
 
     def last_lines(self) -> str:
         """The last lines that were printed."""
