@@ -25,6 +25,14 @@ def test_forked_workers_of_a_torch_model_answer_as_the_template_did(
     assert {answer["threads"] for answer in answers} == {1}
 
 
+def test_forked_workers_do_not_draw_the_same_random_numbers(liftwing: Callable[..., LiveHost]) -> None:
+    host = liftwing("torch", arguments=["--workers", "2", "--timeout", "20"])
+    with ThreadPoolExecutor(8) as clients:
+        answers = list(clients.map(host.predict, [{"scale": 1.0}] * 40))
+    assert len({answer["pid"] for answer in answers}) == 2
+    assert len({answer["drawn"] for answer in answers}) == 40
+
+
 def test_where_the_operator_wants_more_threads_each_worker_loads_for_itself(
     liftwing: Callable[..., LiveHost],
 ) -> None:

@@ -24,7 +24,7 @@ class Torch(Model):
     def predict(self, features: dict[str, Any]) -> dict[str, Any]:
         return {
             "pid": os.getpid(), "parent": os.getppid(), "threads": torch.get_num_threads(),
-            "same": self._run(features["scale"]) == self.first,
+            "same": self._run(features["scale"]) == self.first, "drawn": float(torch.rand(())),
         }  # fmt: skip
 
     def _run(self, scale: float) -> list[float]:
