@@ -299,3 +299,17 @@ def test_a_name_that_is_no_name_removes_nothing(tmp_path: Path, name: str) -> No
     assert done.returncode == 2
     assert precious.exists()
     assert folder.exists()
+
+
+def test_an_interpreter_whose_processes_end_at_once_is_told_of_as_such(tmp_path: Path) -> None:
+    """Such as of an environment whose liftwing-host lacks something."""
+    python = tmp_path / "python"
+    offers = '[["liftwing_host.models", "mute", "mute:Mute", "liftwing-plugin-mute", "1.0"]]'
+    python.write_text(f"#!/bin/sh\n[ $1 = -I ] && echo '{offers}' && exit\nexit 3\n")
+    python.chmod(0o755)
+    config = tmp_path / "liftwing.toml"
+    config.write_text(f'[plugins.mute]\npython = "{python}"\n')
+    for _ in range(3):
+        done = run("download", "mute", LIFTWING_CONFIG=str(config))
+        assert "liftwing-plugin-mute cannot be imported: its process died" in done.stderr
+        assert "Traceback" not in done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import sys
@@ -54,16 +55,17 @@ def _ask(offer: Offer) -> list[Head]:
             process = launch(offer.python or sys.executable, child_end, board_fd, sys.stderr.fileno())
         os.close(board_fd)
         board.close()
-        host_end.sendall(
-            b"".join(frame(init | {"log_level": "WARNING", "path": [] if offer.python else host_path()}))
-        )
-        heads = _read_all(host_end)
+        init |= {"log_level": "WARNING", "path": [] if offer.python else host_path()}
+        heads: list[Head] = []
+        # One that ends before it has read that, such as for want of a liftwing-host, breaks the connection.
+        with contextlib.suppress(ConnectionError):
+            host_end.sendall(b"".join(frame(init)))
+            _read_all(host_end, heads)
     process.wait()
     return heads
 
 
-def _read_all(host_end: socket.socket) -> list[Head]:
-    reader, heads = FrameReader(), []
+def _read_all(host_end: socket.socket, heads: list[Head]) -> None:
+    reader = FrameReader()
     while count := host_end.recv_into(reader.get_buffer()):
         heads += [head for head, _ in reader.received(count)]
-    return heads
