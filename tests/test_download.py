@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -27,6 +28,7 @@ class Publisher(ThreadingHTTPServer):
         self.etag = '"one"'
         self.break_after: list[int] = []
         self.status = 200
+        self.tells_size = True
         self.asked: list[dict[str, str]] = []
 
     @property
@@ -49,6 +51,13 @@ class Handler(BaseHTTPRequestHandler):
         content, start = publisher.content, 0
         if "Range" in self.headers and self.headers.get("If-Range") == publisher.etag:
             start = int(self.headers["Range"].removeprefix("bytes=").removesuffix("-"))
+        if start >= len(content):
+            self.send_response(416)
+            if publisher.tells_size:
+                self.send_header("Content-Range", f"bytes */{len(content)}")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         self.send_response(206 if start else 200)
         self.send_header("ETag", publisher.etag)
         self.send_header("Content-Length", str(len(content) - start))
@@ -107,6 +116,33 @@ def test_a_later_command_goes_on_where_an_earlier_one_ended(publisher: Publisher
     second = run("download", MODEL, "--url", publisher.url, "--to", str(tmp_path))
     assert second.returncode == 0, second.stderr
     assert publisher.asked[-1]["range"] == "bytes=300000-"
+    assert (tmp_path / "model.bin").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("tells_size", [True, False])
+def test_a_file_that_was_whole_but_for_its_name_gets_it(
+    publisher: Publisher, tmp_path: Path, tells_size: bool
+) -> None:
+    publisher.tells_size = tells_size
+    # An earlier command was ended while it computed the checksum.
+    (tmp_path / "model.bin.part").write_bytes(CONTENT)
+    note = {"url": publisher.url, "validator": publisher.etag}
+    (tmp_path / "model.bin.part.json").write_text(json.dumps(note))
+    done = run("download", MODEL, "--url", publisher.url, "--to", str(tmp_path), "--sha256", SHA256)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "model.bin").read_bytes() == CONTENT
+    assert len(publisher.asked) == (1 if tells_size else 2)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["model.bin"]
+
+
+@pytest.mark.parametrize("note", ["", '{"url": "', "{}", "[]"])
+def test_a_note_that_was_cut_off_has_the_file_fetched_from_its_beginning(
+    publisher: Publisher, tmp_path: Path, note: str
+) -> None:
+    (tmp_path / "model.bin.part").write_bytes(b"something else")
+    (tmp_path / "model.bin.part.json").write_text(note)
+    done = run("download", MODEL, "--url", publisher.url, "--to", str(tmp_path))
+    assert done.returncode == 0, done.stderr
     assert (tmp_path / "model.bin").read_bytes() == CONTENT
 
 

@@ -92,7 +92,18 @@ class _Part:
         if self.size and validator:
             request.add_header("Range", f"bytes={self.size}-")
             request.add_header("If-Range", validator)
-        with urllib.request.urlopen(request, timeout=_TIMEOUT) as response:  # noqa: S310
+        try:
+            response = urllib.request.urlopen(request, timeout=_TIMEOUT)  # noqa: S310
+        except urllib.error.HTTPError as error:
+            if error.code != http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE or validator is None:
+                raise
+            # There is nothing behind what is here: an earlier command ended before it had given the file its name.
+            if error.headers.get("Content-Range") == f"bytes */{self.size}":
+                return
+            self._note.unlink()
+            self.fetch(url, on_progress)
+            return
+        with response:
             resumes = response.status == http.HTTPStatus.PARTIAL_CONTENT
             self._remember(url, response.headers)
             size = self.size if resumes else 0
@@ -124,8 +135,11 @@ class _Part:
     def _validator(self, url: str) -> str | None:
         if not self._note.exists():
             return None
-        note = json.loads(self._note.read_text())
-        return str(note["validator"]) if note["url"] == url and note["validator"] else None
+        try:
+            note = json.loads(self._note.read_text())
+            return str(note["validator"]) if note["url"] == url and note["validator"] else None
+        except (ValueError, KeyError, TypeError):
+            return None  # It was cut off while it was written.
 
     def _remember(self, url: str, headers: Any) -> None:
         etag = headers.get("ETag", "")
