@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from http.client import responses as reasons
 from typing import Any, NoReturn
 
 from liftwing_host.extension import Reply
@@ -78,7 +79,8 @@ def _failed(revision: int, answer: Reply) -> Outcome:
     if isinstance(message, str) and message.startswith(_UNKNOWN_REVISION):
         not_found = "RevisionNotFound"
         return _error(f"{not_found}: Could not find revision ({{revision}}:{revision})", not_found)
-    return _error(message, HTTPStatus(answer.status).phrase)
+    # (A predictor behind a gateway may have statuses of the gateway's own, such as nginx' 499.)
+    return _error(message, reasons.get(answer.status, "Unknown"))
 
 
 def _error(message: object, kind: str) -> Outcome:

@@ -50,3 +50,30 @@ def test_a_large_document_does_not_hold_up_other_requests() -> None:
     assert reply.status == 200
     assert len(json.loads(reply.body)["enwiki"]["scores"]["1"]["damaging"]["features"]["many"]) == NUMBERS
     assert turns > 5, "the loop did nothing else in the meantime"
+
+
+class Broken:
+    """A host one of whose models fails with a status that no standard has."""
+
+    models: Sequence[str] = ("enwiki-damaging", "enwiki-goodfaith")
+
+    def is_ready(self, model: str) -> bool:
+        """Whether it would answer."""
+        return model in self.models
+
+    async def predict(self, model: str, body: bytes, headers: Mapping[str, str] | None = None) -> Reply:
+        """The answer."""
+        if model == "enwiki-damaging":
+            return Reply(499, b'{"error":"closed"}')
+        scores = {"1": {"goodfaith": {"score": {"prediction": True}}}}
+        told = {"enwiki": {"models": {"goodfaith": {"version": "1"}}, "scores": scores}}
+        return Reply(200, json.dumps(told).encode())
+
+
+def test_a_status_that_no_standard_has_costs_no_other_model_its_score() -> None:
+    request = RouteRequest("GET", "", {}, {}, {}, b"", "an-id")
+    question = Question("enwiki", ("damaging", "goodfaith"), (1,), features=False)
+    reply = asyncio.run(Scorer(Broken()).score(question, request))
+    scores = json.loads(reply.body)["enwiki"]["scores"]["1"]
+    assert scores["damaging"] == {"error": {"message": "closed", "type": "Unknown"}}
+    assert scores["goodfaith"] == {"score": {"prediction": True}}
