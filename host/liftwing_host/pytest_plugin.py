@@ -13,6 +13,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -97,7 +98,7 @@ class LiveHost:
         self._log_path = Path(self._folder.name, "log")
         self._last_log = ""
         config_path = Path(self._folder.name, "liftwing.toml")
-        config_path.write_text(_toml(_with_settings(config or {}, self.models, settings)))
+        config_path.write_text(_toml(_with_settings(config or {}, self.models, settings)), encoding="utf-8")
         command = [*self.command(), "serve", "--port", "0"]
         command += ["--address", "127.0.0.1", "--config", str(config_path), *arguments]
         for name in self.models:
@@ -223,16 +224,15 @@ class LiveHost:
 @pytest.fixture
 def liftwing() -> Iterator[Callable[..., LiveHost]]:
     """Serves models: ``liftwing("NAME", settings={…})``; takes what `LiveHost` takes. All end with the test."""
-    hosts: list[LiveHost] = []
+    # One that does not end as it should fails the test, and keeps no other from being ended.
+    with contextlib.ExitStack() as hosts:
 
-    def serve(*models: str, **options: Any) -> LiveHost:
-        host = LiveHost(models, **options)
-        hosts.append(host)
-        return host
+        def serve(*models: str, **options: Any) -> LiveHost:
+            host = LiveHost(models, **options)
+            hosts.callback(host.stop)
+            return host
 
-    yield serve
-    for host in hosts:
-        host.stop()
+        yield serve
 
 
 def _with_settings(
@@ -245,25 +245,26 @@ def _with_settings(
 
 
 def _toml(tables: Mapping[str, Any]) -> str:
-    """The keys of a mapping as TOML. (JSON's strings, numbers and lists are TOML's, too.)"""
-    lines = [
-        f"{json.dumps(key)} = {json.dumps(value)}" for key, value in tables.items() if not _is_table(value)
-    ]
+    """The keys of a mapping as TOML."""
+    lines = [f"{_json(key)} = {_json(value)}" for key, value in tables.items() if not _is_table(value)]
     for key, value in tables.items():
         if _is_table(value):
-            lines += _toml_table(json.dumps(key), value)
+            lines += _toml_table(_json(key), value)
     return "\n".join(lines) + "\n"
 
 
 def _toml_table(name: str, table: Mapping[str, Any]) -> list[str]:
     lines = [f"[{name}]"]
-    lines += [
-        f"{json.dumps(key)} = {json.dumps(value)}" for key, value in table.items() if not _is_table(value)
-    ]
+    lines += [f"{_json(key)} = {_json(value)}" for key, value in table.items() if not _is_table(value)]
     for key, value in table.items():
         if _is_table(value):
-            lines += _toml_table(f"{name}.{json.dumps(key)}", value)
+            lines += _toml_table(f"{name}.{_json(key)}", value)
     return lines
+
+
+def _json(value: Any) -> str:
+    """JSON's strings, numbers and lists are TOML's, too, where nothing is written as half a pair of surrogates."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _is_table(value: Any) -> bool:

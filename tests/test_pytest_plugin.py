@@ -1,0 +1,44 @@
+"""What a plugin author's tests get from the fixture `liftwing`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import proc
+from liftwing_host.pytest_plugin import wait_until
+
+TWO_HOSTS = """
+def test_two(liftwing):
+    def fails(timeout=None):
+        raise AssertionError("it did not end")
+
+    for _ in range(2):
+        host = liftwing("echo")
+        print("pid", host.process.pid)
+        host.process.wait = fails
+"""
+
+
+def test_a_host_that_does_not_end_as_it_should_keeps_no_other_from_being_ended(tmp_path: Path) -> None:
+    (tmp_path / "test_two.py").write_text(TWO_HOSTS)
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-rA", str(tmp_path)]
+    done = subprocess.run(command, env=os.environ, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "it did not end" in done.stdout
+    pids = [int(line.split()[1]) for line in done.stdout.splitlines() if line.startswith("pid ")]
+    assert len(pids) >= 2, done.stdout
+    try:
+        wait_until(lambda: not any(map(proc.alive, pids)), "the end of both hosts", 10)
+    finally:
+        for pid in filter(proc.alive, pids):
+            proc.kill(pid, signal.SIGTERM)
+
+
+def test_settings_may_hold_any_text(liftwing: Any) -> None:
+    path = '/\U0001f642 é \x7f "quoted" \\ \t'
+    host = liftwing("tuned", settings={"path": path}, arguments=["--workers", "1"])
+    assert host.predict({})["path"] == path
