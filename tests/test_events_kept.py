@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import shutil
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -172,3 +174,21 @@ def fill(host: LiveHost) -> list[Any]:
         told += with_ids(1)
         tell(host, told[-1] | {"page_title": "T" * 100_000})
     return told
+
+
+def test_a_file_that_breaks_under_the_host_costs_the_events_and_no_answer(
+    liftwing: Any, tmp_path: Path, eventgate: StandIn
+) -> None:
+    host = hosts(liftwing, tmp_path, eventgate)
+    tell(host, event())
+    host.wait_for(lambda: metric(host, "liftwing_events_sent_total", stream="a") == 1, "the first event")
+    # As a disk that fails does.
+    for end in ("", "-wal", "-shm"):
+        with (tmp_path / f"events.sqlite{end}").open("r+b") as file:
+            file.write(b"x" * 100_000)
+    time.sleep(2.5)  # The file is looked at once a second, and nothing tells of it.
+    body = json.dumps({"tell": [event()]}).encode()
+    for _ in range(3):
+        assert host.request("POST", "/v1/models/tells:predict", body, timeout=10).status == 200
+    assert host.log.count("is lost: it cannot be kept: ") == 3
+    assert "Exception in thread" not in host.log

@@ -44,7 +44,7 @@ class Reserve:
     def give_up(self) -> bool:
         """Make the room free; whether it was held."""
         held, self.held = self.held, False
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):
             self._path.unlink()
         return held
 

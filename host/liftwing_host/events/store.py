@@ -156,7 +156,7 @@ class Store:
                 self._tell(self._carry_out(connection, orders))
             if time.monotonic() - looked > _LOOKED_AT_EVERY:
                 before, version, looked = version, _version(connection), time.monotonic()
-                if version != before:
+                if version != before and version is not None:
                     self._loop.call_soon_threadsafe(self._changed)
             orders = self._next_orders()
 
@@ -220,9 +220,15 @@ def _transact(connection: sqlite3.Connection, orders: list[_Order]) -> list[Any]
     return values
 
 
-def _version(connection: sqlite3.Connection) -> int:
-    """A number that changes when another process has changed the file."""
-    (version,) = connection.execute("PRAGMA data_version").fetchone()
+def _version(connection: sqlite3.Connection) -> int | None:
+    """A number that changes when another process has changed the file; None where it cannot be read.
+
+    That is no end of the thread: each order is to hear by itself what is wrong, and its client to have an answer.
+    """
+    try:
+        (version,) = connection.execute("PRAGMA data_version").fetchone()
+    except sqlite3.Error:
+        return None
     return int(version)
 
 
