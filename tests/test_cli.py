@@ -109,13 +109,14 @@ def test_help_is_short_and_tells_the_first_command() -> None:
     assert "liftwing-host --model NAME" in done.stdout
 
 
+@pytest.mark.parametrize(("count", "told"), [(1, "1 worker"), (2, "2 workers")])
 def test_the_start_up_report_has_a_line_for_each_model_with_a_curl_that_works(
-    liftwing: Callable[..., LiveHost],
+    liftwing: Callable[..., LiveHost], count: int, told: str
 ) -> None:
-    host = liftwing("echo", "slow", arguments=["--workers", "2"])
+    host = liftwing("echo", "slow", arguments=["--workers", str(count)])
     host.wait_for(lambda: host.log.count(" is ready: ") == 2, "the report")
     line = next(line for line in host.log.splitlines() if "echo (liftwing-plugin-zoo 1.0) is ready" in line)
-    assert re.search(r"loaded in \d+\.\d\d s, \d+ MiB, 2 workers; predict \(compute\); try: curl ", line)
+    assert re.search(rf"loaded in \d+\.\d\d s, \d+ MiB, {told}; predict \(compute\); try: curl ", line)
     curl = line.partition("try: ")[2]
     done = subprocess.run(["bash", "-c", f"{curl} -s"], capture_output=True, text=True, check=True)
     assert done.stdout == '{"a":1}'

@@ -70,7 +70,7 @@ def kinds(host: LiveHost, model: str = "places") -> list[str]:
 
 
 def legs(host: LiveHost, model: str = "places") -> str:
-    line = re.compile(rf" {model} \(liftwing-plugin-zoo 1.0\) is ready: .* workers; (.*); try: ")
+    line = re.compile(rf" {model} \(liftwing-plugin-zoo 1.0\) is ready: .* workers?; (.*); try: ")
     found = host.wait_for(lambda: line.search(host.log), "the report")
     return str(found.group(1))
 

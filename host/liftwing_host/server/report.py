@@ -98,14 +98,15 @@ def _line(model: ServedModel, port: int) -> str:
         problem = model.problem or "no worker could be started"
         trace = f"\n{model.traceback.rstrip()}" if model.traceback else ""
         return f"{model.name} ({brought}) is NOT READY: {problem}{trace}"
-    workers = len(model.pool.live_workers())
+    count = len(model.pool.live_workers())
+    workers = "1 worker" if count == 1 else f"{count} workers"
     legs = ", then ".join(f"{' + '.join(leg.hooks)} ({_place(leg, model)})" for leg in model.legs)
     role = "" if model.role == "all" else f" as {model.role}"
     example = "{}" if model.example is None else json.dumps(model.example)
     curl = f"; try: curl localhost:{port}/v1/models/{model.name}:predict -d {shlex.quote(example)}"
     return (
         f"{model.name} ({brought}) is ready{role}: loaded in {model.seconds:.2f} s, "
-        f"{model.memory / _MIB:.0f} MiB, {workers} workers; {legs}"
+        f"{model.memory / _MIB:.0f} MiB, {workers}; {legs}"
         + (curl if model.role != "predictor" else "")
     )
 
