@@ -165,3 +165,13 @@ def test_a_downloaded_file_is_served(liftwing: Serve, mediawiki: Wiki, tmp_path:
         MODEL, settings={"wiki_url": mediawiki.url}, environ={"LIFTWING_DOWNLOADS": str(tmp_path)}
     )
     assert host.post(ADAMS).status == 200
+
+
+def test_a_half_says_in_its_log_whether_it_has_loaded_a_model(liftwing: Serve) -> None:
+    back = liftwing(MODEL, arguments=["--demo", "--role", "predictor", "--workers", "1"])
+    at = f"127.0.0.1:{back.port}"
+    front = liftwing(MODEL, arguments=["--demo", "--predictor-host", at, "--workers", "1"])
+    assert front.post(ADAMS).status == 200
+    assert "role predictor, version not told; loaded fastText's model" in back.log
+    assert "role transformer, version not told; loaded no fastText model: the predictor has it" in front.log
+    assert "loaded fastText's model" not in front.log

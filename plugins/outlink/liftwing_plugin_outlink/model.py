@@ -59,8 +59,11 @@ class OutlinkTopicModel(Model):
         self._demo = DemoArticles.load() if asks_nobody else None
         if self.settings.eventgate_stream is not None and self.settings.model_version is None:
             _logger.warning("EVENTGATE_STREAM is set, and MODEL_VERSION is not: events say %r", _NO_VERSION)
+        loaded = (
+            "no fastText model: the predictor has it" if config.role == "transformer" else "fastText's model"
+        )
         version = self.settings.model_version or "not told"
-        _logger.info("loaded the outlink model (role %s), version %s", config.role, version)
+        _logger.info("role %s, version %s; loaded %s", config.role, version, loaded)
 
     async def start(self) -> None:
         """Open the HTTP session of this process."""
