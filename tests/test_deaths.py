@@ -226,6 +226,36 @@ def test_a_start_hook_that_raises_makes_the_model_not_ready_and_the_log_tells_wh
     assert host.post({}).status == 503
 
 
+def test_a_slot_that_stays_broken_for_one_reason_is_told_once_and_its_end_is(
+    liftwing: Any, tmp_path: Path
+) -> None:
+    code = f"""
+import os
+from pathlib import Path
+from liftwing_host import Model
+
+HERE = Path({str(tmp_path)!r})
+
+class Waits(Model):
+    def start(self):
+        with (HERE / "starts").open("a") as starts:
+            starts.write("one\\n")
+        if not (HERE / "backend").exists():
+            raise RuntimeError("no backend")
+
+    def predict(self, features):
+        return features
+"""
+    install(tmp_path, "liftwing-plugin-patient", models={"patient": "patient:Waits"}, code={"patient": code})
+    host = liftwing("patient", wait=False, environ=path_with(tmp_path), arguments=["--workers", "1"])
+    starts = tmp_path / "starts"
+    host.wait_for(lambda: starts.exists() and len(starts.read_text().split()) >= 6, "six attempts")
+    assert host.log.count("compute worker 0 is broken: start failed: RuntimeError: no backend") == 1
+    (tmp_path / "backend").touch()
+    host.wait_for(lambda: host.ready("patient"), "ready")
+    host.wait_for(lambda: "compute worker 0 is in order again" in host.log, "the word of it")
+
+
 def test_a_model_that_was_broken_serves_again_once_its_workers_live(liftwing: Any, tmp_path: Path) -> None:
     host = liftwing("dies", "slow", arguments=["--workers", "1"])
     for _ in range(4):

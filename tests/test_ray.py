@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -166,6 +167,24 @@ def test_workers_are_only_on_nodes_that_have_the_resource(cluster: RayCluster, o
     lack = "the Ray cluster has no room for a worker: 0.001 scoring wanted, 0 of 0 free"
     host.wait_for(lambda: lack in host.log, "what is missing", SLOWLY)
     assert host.stop() == 0
+
+
+def test_a_cluster_without_room_is_told_once_and_so_is_its_room(cluster: RayCluster, liftwing: Any) -> None:
+    plugin = ON_RAY | {"workers": 1, "ray_num_cpus": 0, "ray_resource": "rare"}
+    arguments = ["--ray-address", cluster.address]
+    host = liftwing(
+        "where", config={"plugins": {"zoo": plugin}}, arguments=arguments, environ=ray_environ(), wait=False
+    )
+    lack = "liftwing-plugin-zoo: the Ray cluster has no room for a worker: 0.001 rare wanted, 0 of 0 free"
+    host.wait_for(lambda: lack in host.log, "what is missing", SLOWLY)
+    seen = time.monotonic()
+    # An interval that is measured: the bridge looks every six seconds.
+    host.wait_for(lambda: time.monotonic() > seen + 14, "two further looks")
+    assert host.log.count(lack) == 1
+    cluster.ask("add", 0, {"rare": 1})
+    host.wait_until_ready(SLOWLY)
+    assert "liftwing-plugin-zoo: its processes can be begun now" in host.log
+    cluster.ask("remove", -1)
 
 
 def test_a_predictor_is_reloaded_on_ray_and_the_actors_before_are_gone(cluster: RayCluster) -> None:

@@ -81,6 +81,7 @@ class Pool:
             self._lines["remote"] = predictor.line
         self._suspects = Suspects(processes, settings, self._keep)
         self._slots: list[Slot] = []
+        self._delay = ""
         self._tasks: set[asyncio.Task[None]] = set()
         for model in models:
             model.pool = self
@@ -175,6 +176,9 @@ class Pool:
     # Keeping the workers
 
     def _begin_slots(self) -> None:
+        if self._delay:
+            self._delay = ""
+            log.info("%s: its processes can be begun now", self.name)
         if self._slots:
             return  # They have outlived their template, and get their workers from another one now.
         kinds = {leg.kind for model in self._models.values() for leg in model.legs}
@@ -214,7 +218,9 @@ class Pool:
 
     def _delayed(self, problem: str) -> None:
         """What the processes run on is not there yet. Nobody is to wait for it, and it may come."""
-        log.error("%s: %s", self.name, problem)
+        if problem != self._delay:  # It is told again each time that it has been looked for.
+            self._delay = problem
+            log.error("%s: %s", self.name, problem)
         for model in self._models.values():
             model.problem = problem
         for slot in [slot for slot in self._all_slots() if not slot.line.workers]:

@@ -71,6 +71,7 @@ class Slot:
         self._until_idle = until_idle
         self._futile = 0
         self._traceback: str | None = None
+        self._told = ""
         self._asides: set[asyncio.Task[None]] = set()
 
     @property
@@ -104,7 +105,9 @@ class Slot:
             await first_of(worker.hello, worker.ended)
             self.problem, self._traceback = _start_problem(worker)
             if self.problem is None:
-                self.began, self.broken = True, False
+                if self.broken:
+                    log.info("%s is in order again", self._name)
+                self.began, self.broken, self._told = True, False, ""
                 self._weigh(worker)
                 self.line.add(worker)
                 on_change(self)
@@ -200,7 +203,10 @@ class Slot:
         self.broken = True
         self.problem = self.problem or "its workers keep dying"
         last_lines = self._traceback or self._processes.stderr.last_lines()
-        log.error("%s is broken: %s; its last lines:\n%s", self._name, self.problem, last_lines)
+        told = f"{self.problem}; its last lines:\n{last_lines}"
+        if told != self._told:  # It may be tried again for days.
+            self._told = told
+            log.error("%s is broken: %s", self._name, told)
 
     def _aside(self, coroutine: Coroutine[Any, Any, None]) -> None:
         """Do something beside the beginning of the next worker."""
