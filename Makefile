@@ -19,6 +19,8 @@ PLUGIN := $(if $(filter %-goodfaith %-damaging %-reverted %-articlequality %-dra
   %-drafttopic %-itemquality %-itemtopic,$(MODEL)),revscoring,$(if $(filter langid,$(MODEL)),langid,$(if \
   $(filter alexnet alexnet-model efficientnet-lite0,$(MODEL)),alexnet,outlink)))
 PROJECTS := pyproject.toml $(PLUGINS:%=%/pyproject.toml)
+# Continuous integration's has more in it, and so is another one.
+SET_UP := $(VENV)/.tested$(if $(CI),-ci)
 CHECKED := .
 
 .PHONY: serve test check format bench soak mediawiki lock clean
@@ -34,26 +36,26 @@ test: check
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
-check: $(VENV)/.tested
+check: $(SET_UP)
 	$(BIN)/ruff check $(CHECKED)
 	$(BIN)/ruff format --check $(CHECKED)
 	$(BIN)/mypy
 	PYTHONPATH=$(NEED_TORCH) $(BIN)/lint-imports --no-cache
 
-format: $(VENV)/.tested
+format: $(SET_UP)
 	$(BIN)/ruff check --fix $(CHECKED)
 	$(BIN)/ruff format $(CHECKED)
 
 # Beside the peers, each in its own environment; about 25 minutes. See tests/benchmarks/README.md.
-bench: $(VENV)/.tested
+bench: $(SET_UP)
 	$(BIN)/python tests/benchmarks/bench.py $(BENCH)
 
 # Mixed load for ten minutes, with a worker killed every second.
-soak: $(VENV)/.tested
+soak: $(SET_UP)
 	$(BIN)/python tests/soak.py --minutes 10
 
 # A real MediaWiki, for trying the outlink plugin by hand against a wiki of one's own.
-mediawiki: $(VENV)/.tested
+mediawiki: $(SET_UP)
 	tests/mediawiki/install.sh
 	PYTHONPATH=tests $(BIN)/python tests/mediawiki/serve.py --directory .cache/mediawiki --port 8081
 
@@ -77,7 +79,7 @@ $(VENV)/.installed-%: $(BIN)/python pyproject.toml plugins/%/pyproject.toml
 	touch $@
 
 # Ray is a quarter of a gigabyte; its tests are collected where it is installed, and always in continuous integration.
-$(VENV)/.tested: $(BIN)/python $(PROJECTS)
+$(SET_UP): $(BIN)/python $(PROJECTS)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]' $(TESTED:%=-e ./%) \
 	  $(if $(CI),$(TORCH) 'ray[client]==2.60.0')
 	touch $@
