@@ -20,6 +20,6 @@ makes and hands to the host: from then on the two speak to each other as in one 
     actors         the bridge: the actors as it knows them
     node_template  on the nodes: the actor NodeTemplate
     node_worker    on the nodes: the actor NodeWorker
-    news           on the nodes: what an actor tells the bridge
+    node_actor     on the nodes: what both actors are
     handshake      both ends of a worker's connection prove that they know its secret
 """

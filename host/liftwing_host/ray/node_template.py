@@ -18,33 +18,23 @@ from ..channel import Channel
 from ..server.launch import launch
 from ..server.template import Template
 from ..wire import Head, HookBoard
-from .news import News
+from .node_actor import NodeActor
 
 __all__ = ["NodeTemplate"]
 
 _CREDENTIALS = struct.Struct("3i")
 
 
-class NodeTemplate:
-    """An actor.
-
-    Args:
-        label: What it is to be called in Ray's dashboard and logs.
-    """
+class NodeTemplate(NodeActor):
+    """An actor, whose news is what the template tells: `loading`, `loaded`, `ready`; and `ended`, with its exit status."""
 
     def __init__(self, label: str) -> None:
-        self._label = label
-        # Ray sets it for the CPUs of the actor; `launch` sees to the threads of a template.
-        os.environ.pop("OMP_NUM_THREADS", None)
-        self._news = News()
+        super().__init__(label)
         self._forking: deque[Channel] = deque()
         self._workers: dict[int, Channel] = {}
         self._template: Template
         self._process: subprocess.Popen[bytes]
         self._board_fd = -1
-
-    def __repr__(self) -> str:
-        return self._label
 
     async def load(self, init: Head) -> str:
         """Begin the template and let it load.
@@ -65,10 +55,6 @@ class NodeTemplate:
         self._template.ended.add_done_callback(self._ended)
         self._template.init(init | {"role": "template"})
         return self._listen()
-
-    async def news(self) -> list[Head]:
-        """What the template has told: `loading`, `loaded`, `ready`; and `ended`, with its exit status."""
-        return await self._news.take()
 
     def _listen(self) -> str:
         listener = socket.socket(socket.AF_UNIX)
@@ -109,7 +95,7 @@ class NodeTemplate:
                 gone.send(head)
                 gone.close()
         else:
-            self._news.tell(head)
+            self._tell(head)
 
     def _let_go(self, pid: int) -> None:
         if self._workers.pop(pid, None) is not None:
@@ -117,7 +103,7 @@ class NodeTemplate:
 
     def _ready(self, ready: asyncio.Future[Head]) -> None:
         if not ready.cancelled():
-            self._news.tell(ready.result())
+            self._tell(ready.result())
 
     def _ended(self, _: asyncio.Future[None]) -> None:
-        self._news.tell({"kind": "ended", "status": self._process.wait()})
+        self._tell({"kind": "ended", "status": self._process.wait()})

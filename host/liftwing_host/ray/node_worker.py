@@ -20,7 +20,7 @@ from ..channel import Channel
 from ..server.launch import launch
 from ..wire import Head, HookBoard
 from .handshake import Refused, admit
-from .news import News
+from .node_actor import NodeActor
 
 __all__ = ["NodeWorker", "host_at"]
 
@@ -32,23 +32,13 @@ _LOOK_EVERY = 0.2
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
-class NodeWorker:
-    """An actor.
-
-    Args:
-        label: What it is to be called in Ray's dashboard and logs.
-    """
+class NodeWorker(NodeActor):
+    """An actor, whose news is what the workers do: `doing` (the hook that runs, the memory), `exited` (the exit status)."""
 
     def __init__(self, label: str) -> None:
-        self._label = label
-        # Ray sets it for the CPUs of the actor; `launch` sees to the threads of a worker.
-        os.environ.pop("OMP_NUM_THREADS", None)
-        self._news = News()
+        super().__init__(label)
         self._workers: dict[int, _Process] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-
-    def __repr__(self) -> str:
-        return self._label
 
     async def node(self) -> tuple[str, str]:
         """The id and the address of the node that it is on."""
@@ -83,20 +73,16 @@ class NodeWorker:
         if worker is not None:
             worker.kill()
 
-    async def news(self) -> list[Head]:
-        """What the workers do: `doing` (the hook that runs, and the memory), `exited` (the exit status)."""
-        return await self._news.take()
-
     async def _admit(self, listener: socket.socket, secret: bytes, place: Head, template: str | None) -> None:
         with listener:
             try:
                 connection = await asyncio.wait_for(host_at(listener, secret), _HOST_COMES_WITHIN)
             except asyncio.TimeoutError:
                 log.warning("the host did not connect within %g s", _HOST_COMES_WITHIN)
-                self._news.tell({"kind": "exited", "number": place["number"], "pid": None, "status": None})
+                self._tell({"kind": "exited", "number": place["number"], "pid": None, "status": None})
                 return
         connection.setblocking(True)
-        worker = _Process(place["number"], self._news.tell, self._gone)
+        worker = _Process(place["number"], self._tell, self._gone)
         self._workers[place["number"]] = worker
         with connection:
             if template is None:
