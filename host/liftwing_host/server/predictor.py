@@ -11,19 +11,15 @@ import asyncio
 import functools
 import io
 import logging
-import re
 import time
 from collections.abc import Mapping, Sequence
-from email.utils import parsedate_tz
 
 import aiohttp
 import importlib_metadata as metadata
-import orjson
 
 from ..body_arena import Place
 from ..certificates import tls_context
 from ..errors import (
-    DeadlineExceeded,
     HookFailed,
     LiftwingError,
     PredictorFailed,
@@ -33,6 +29,7 @@ from ..wire import CANCELLED
 from .call import AT_PREDICTOR, Answer, Call
 from .line import Line
 from .predictor_address import PredictorAddress
+from .predictor_response import outcome, request_id, too_late, trouble
 from .served_model import ServedModel
 from .settings import HostSettings
 
@@ -48,10 +45,6 @@ _CONNECT = 5.0
 _IDLE = 4.0
 """Seconds that a connection is kept for the next call: less than the 5 after which KServe's server (up to 0.19) closes
 it, so that no call is sent over one that is just being closed."""
-_LONGEST_ERROR = 64 * 1024
-"""Bytes of an error that are looked into."""
-_LONGEST_TEXT = 2000
-_SECONDS = re.compile("[0-9]{1,9}")
 
 
 class Predictor:
@@ -139,10 +132,15 @@ class Predictor:
             call.end(task.result())
             return
         log.error(
-            "request %s: asking the predictor of model %s failed", _id(call), call.model, exc_info=error
+            "request %s: asking the predictor of model %s failed",
+            request_id(call),
+            call.model,
+            exc_info=error,
         )
         call.end(
-            HookFailed(f"The host failed; its log has the reason under request id {_id(call)}.", status=500)
+            HookFailed(
+                f"The host failed; its log has the reason under request id {request_id(call)}.", status=500
+            )
         )
 
     async def _ask(self, call: Call, session: aiohttp.ClientSession) -> Answer | LiftwingError:
@@ -156,7 +154,7 @@ class Predictor:
                 self._connected(call, address, session, address.timeout), address.timeout
             )
         except (asyncio.TimeoutError, TimeoutError):
-            return _too_late(call, address, f"it did not answer within {address.timeout:g} s")
+            return too_late(call, address, f"it did not answer within {address.timeout:g} s")
 
     async def _connected(
         self, call: Call, address: PredictorAddress, session: aiohttp.ClientSession, seconds: float
@@ -170,8 +168,10 @@ class Predictor:
             except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
                 pause = next(pauses, None)
                 if pause is None:
-                    return _trouble(call, address, PredictorUnavailable(call.model), error)
-                log.debug("request %s: connecting to %s again: %s", _id(call), address.authority, error)
+                    return trouble(call, address, PredictorUnavailable(call.model), error)
+                log.debug(
+                    "request %s: connecting to %s again: %s", request_id(call), address.authority, error
+                )
             await asyncio.sleep(pause)
 
     async def _post(
@@ -190,13 +190,13 @@ class Predictor:
         except aiohttp.ServerDisconnectedError as error:
             begun = not isinstance(error.message, str)
             failure = PredictorFailed if begun else PredictorUnavailable
-            return _trouble(call, address, failure(call.model), error)
+            return trouble(call, address, failure(call.model), error)
         except aiohttp.ClientOSError as error:
-            return _trouble(call, address, PredictorUnavailable(call.model), error)
+            return trouble(call, address, PredictorUnavailable(call.model), error)
         except aiohttp.ClientError as error:
-            return _trouble(call, address, PredictorFailed(call.model), error)
+            return trouble(call, address, PredictorFailed(call.model), error)
         async with response:
-            return await self._outcome(call, address, response)
+            return await outcome(call, address, response, self._largest)
 
     def _headers(self, call: Call, seconds: float) -> dict[str, str]:
         given: Mapping[str, str] = call.head["request"]["headers"]
@@ -207,109 +207,6 @@ class Predictor:
         return {
             **headers,
             "content-type": kind,
-            "x-request-id": _id(call),
+            "x-request-id": request_id(call),
             "x-request-timeout": f"{max(seconds, 0.001):.3f}",
         }
-
-    async def _outcome(
-        self, call: Call, address: PredictorAddress, response: aiohttp.ClientResponse
-    ) -> Answer | LiftwingError:
-        try:
-            body = await _read(response, self._largest)
-        except aiohttp.ClientError as error:
-            return _trouble(call, address, PredictorFailed(call.model), error)
-        if body is None:
-            why = f"its answer is larger than {self._largest} bytes"
-            return _trouble(call, address, PredictorFailed(call.model), why)
-        if response.status != 200:
-            return _error(call, address, response, body)
-        encoding = response.headers.get("Content-Encoding", "identity")
-        if encoding != "identity":
-            return _trouble(call, address, PredictorFailed(call.model), f"its answer is {encoding}")
-        return Answer({"status": 200, "content_type": _header(response, "Content-Type")}, body)
-
-
-async def _read(response: aiohttp.ClientResponse, largest: int) -> bytes | None:
-    """The body; None if it is too large."""
-    if (response.content_length or 0) > largest:
-        return None
-    pieces, size = [], 0
-    async for piece in response.content.iter_any():
-        size += len(piece)
-        if size > largest:
-            return None
-        pieces.append(piece)
-    return b"".join(pieces)
-
-
-def _error(
-    call: Call, address: PredictorAddress, response: aiohttp.ClientResponse, body: bytes
-) -> LiftwingError:
-    """What the client is told of an answer that is none."""
-    status = response.status
-    told = _text(body)
-    if 400 <= status < 500:
-        hidden = told is None or address.is_told_by(told)
-        generic = f"The predictor of model {call.model} refused the request ({status})."
-        error = LiftwingError(generic if hidden or told is None else told, status=status)
-        error.retry_after = _retry_after(response)
-        return error
-    why = f"it answered {status} {told or ''}".rstrip()
-    if status == 503:
-        unavailable = PredictorUnavailable(call.model)
-        unavailable.retry_after = _retry_after(response) or unavailable.retry_after
-        return _trouble(call, address, unavailable, why)
-    if status == 504:
-        return _too_late(call, address, why)
-    return _trouble(call, address, PredictorFailed(call.model), why)
-
-
-def _header(response: aiohttp.ClientResponse, name: str) -> str | None:
-    """A header that can be sent on; None if there is none."""
-    value = response.headers.get(name, "")
-    return value if value.isascii() and value.isprintable() and value else None
-
-
-def _retry_after(response: aiohttp.ClientResponse) -> str | None:
-    """Retry-After, if it is seconds or a date; of anything else, urllib3, for one, makes an exception of its own."""
-    value = _header(response, "Retry-After")
-    return value if value and (_SECONDS.fullmatch(value) or parsedate_tz(value)) else None
-
-
-def _text(body: bytes) -> str | None:
-    """The text of an error: `error` in KServe's envelope, `detail` in FastAPI's, `message` in TorchServe's."""
-    try:
-        told = orjson.loads(body) if len(body) <= _LONGEST_ERROR else None
-    except orjson.JSONDecodeError:
-        return None
-    if not isinstance(told, dict):
-        return None
-    for key in ("error", "detail", "message"):
-        value = told.get(key)
-        if isinstance(value, list):  # FastAPI's of a body that does not fit its schema
-            value = "; ".join(str(item["msg"]) for item in value if isinstance(item, dict) and "msg" in item)
-        if isinstance(value, str) and value:
-            return value[:_LONGEST_TEXT]
-    return None
-
-
-def _too_late(call: Call, address: PredictorAddress, why: str) -> LiftwingError:
-    told = f"The request to {call.model} ran out of time in {AT_PREDICTOR}."
-    return _trouble(call, address, DeadlineExceeded(told), why)
-
-
-def _trouble(
-    call: Call, address: PredictorAddress, error: LiftwingError, why: BaseException | str
-) -> LiftwingError:
-    """The error, once the log has the address and the reason, which the client does not get."""
-    reason = f"{type(why).__name__}: {why}" if isinstance(why, BaseException) else why
-    # What a predictor says may be what a client said: it must not look like lines of the log.
-    line = "".join(character if character.isprintable() else " " for character in reason)
-    log.warning(
-        "request %s: the predictor of model %s at %s: %s", _id(call), call.model, address.authority, line
-    )
-    return error
-
-
-def _id(call: Call) -> str:
-    return str(call.head["request"]["id"])
