@@ -6,11 +6,14 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import proc
-from liftwing_host.pytest_plugin import wait_until
+from liftwing_host.pytest_plugin import LiveHost, wait_until
 
 TWO_HOSTS = """
 def test_two(liftwing):
@@ -22,6 +25,13 @@ def test_two(liftwing):
         print("pid", host.process.pid)
         host.process.wait = fails
 """
+
+FAILURES = {
+    "load-raises": "RuntimeError: the weights are rotten",
+    "load-misconfigured": "Set THE_VARIABLE to the path of the weights.",
+    "missing-module": "ModuleNotFoundError: No module named 'zoo_is_not_here'",
+    "start-raises": "start failed: RuntimeError: no connection to be had",
+}
 
 
 def test_a_host_that_does_not_end_as_it_should_keeps_no_other_from_being_ended(tmp_path: Path) -> None:
@@ -42,3 +52,15 @@ def test_settings_may_hold_any_text(liftwing: Any) -> None:
     path = '/\U0001f642 é \x7f "quoted" \\ \t'
     host = liftwing("tuned", settings={"path": path}, arguments=["--workers", "1"])
     assert host.predict({})["path"] == path
+
+
+@pytest.mark.parametrize("model", FAILURES)
+def test_a_model_that_does_not_load_fails_the_test_at_once_with_the_reason(
+    liftwing: Callable[..., LiveHost], model: str
+) -> None:
+    with pytest.raises(AssertionError) as caught:
+        liftwing(model)
+    told = str(caught.value)
+    # Not after a minute, with "not within 60 s".
+    assert told.startswith(f"{model} is NOT READY: {FAILURES[model]}; the log:\n")
+    assert f"loading {model} (liftwing-plugin-zoo 1.0)" in told, "the log is there, too"

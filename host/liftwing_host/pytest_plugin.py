@@ -14,6 +14,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import http.client
 import json
 import os
@@ -34,6 +35,7 @@ import pytest
 __all__ = ["LiveHost", "Reply", "liftwing", "wait_until"]
 
 _PORT = re.compile(r"listening on .*port (\d+)")
+_STARTED_WITHIN = 60.0
 
 
 def wait_until(condition: Callable[[], Any], what: str, timeout: float = 30.0) -> Any:
@@ -80,7 +82,10 @@ class LiveHost:
         config: The rest of the TOML file, as nested dicts.
         arguments: Further arguments of the command line.
         environ: Further variables of its environment.
-        wait: Whether to wait until all models are ready.
+        wait: Whether to wait until all models are ready. With False, they may be seen to load, or to fail.
+
+    Raises:
+        AssertionError: The host ended, or a model did not load; the message holds the reason and the log.
     """
 
     def __init__(
@@ -114,7 +119,7 @@ class LiveHost:
         try:
             self.port = self._wait_for_port()
             if wait:
-                self.wait_until_ready()
+                self._wait_until_started()
         except BaseException:
             self.kill()
             raise
@@ -175,7 +180,7 @@ class LiveHost:
         """Whether a model is ready."""
         return self.get(f"/v1/models/{quote(model)}").status == 200
 
-    def wait_until_ready(self, timeout: float = 60.0) -> None:
+    def wait_until_ready(self, timeout: float = _STARTED_WITHIN) -> None:
         """Wait until all models are ready.
 
         Raises:
@@ -215,6 +220,20 @@ class LiveHost:
             self.process.wait()
         self._last_log = self.log
         self._folder.cleanup()
+
+    def _wait_until_started(self) -> None:
+        """As `wait_until_ready`; but what the start-up report says has failed will not get ready by itself."""
+
+        def ready(name: str) -> bool:
+            if self.ready(name):
+                return True
+            failed = re.search(rf" {re.escape(name)} \(.*\) is NOT READY: (.*)\n", self.log)
+            if failed:
+                raise AssertionError(f"{name} is NOT READY: {failed.group(1)}; the log:\n{self.log}")
+            return False
+
+        for name in self.models:
+            self.wait_for(functools.partial(ready, name), f"{name} ready", _STARTED_WITHIN)
 
     def _wait_for_port(self) -> int:
         found = self.wait_for(lambda: _PORT.search(self.log), "the host listening")

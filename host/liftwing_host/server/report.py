@@ -106,8 +106,7 @@ def _line(model: ServedModel, port: int) -> str:
     curl = f"; try: curl localhost:{port}/v1/models/{model.name}:predict -d {shlex.quote(example)}"
     return (
         f"{model.name} ({brought}) is ready{role}: loaded in {model.seconds:.2f} s, "
-        f"{model.memory / _MIB:.0f} MiB, {workers}; {legs}"
-        + (curl if model.role != "predictor" else "")
+        f"{model.memory / _MIB:.0f} MiB, {workers}; {legs}" + (curl if model.role != "predictor" else "")
     )
 
 
