@@ -13,7 +13,7 @@ import proc
 from liftwing_host.pytest_plugin import LiveHost, Reply
 from raw_http import RawClient
 
-MODELS = ["raises", "async-raises", "returns", "echo"]
+MODELS = ["raises", "async-raises", "returns", "unpicklable", "echo"]
 BOTH_COLOURS = pytest.mark.parametrize(("model", "hook"), [("raises", "predict"), ("async-raises", "fetch")])
 
 
@@ -42,7 +42,12 @@ def said(reply: Reply) -> tuple[int, Any]:
 @BOTH_COLOURS
 @pytest.mark.parametrize(
     ("raised", "status", "text"),
-    [("InvalidInput", 400, "m"), ("InferenceError", 500, "m"), ("teapot", 418, "short and stout")],
+    [
+        ("InvalidInput", 400, "m"),
+        ("InferenceError", 500, "m"),
+        ("teapot", 418, "short and stout"),
+        ("an enumeration's", 422, "m"),
+    ],
 )
 def test_an_error_that_is_meant_for_clients_reaches_them_with_its_status(
     zoo_host: LiveHost, model: str, hook: str, raised: str, status: int, text: str
@@ -122,6 +127,18 @@ def test_an_error_that_repeats_a_long_request_costs_no_worker(
     assert reply.json()["error"].startswith("Unknown: {" if status == 400 else "The hook ")
     assert proc.workers(zoo_host) == before
     assert len(zoo_host.log) < 1_000_000
+
+
+def test_a_value_that_cannot_go_to_the_next_process_is_laid_at_the_door_of_its_hook(
+    zoo_host: LiveHost,
+) -> None:
+    reply = zoo_host.post({}, "unpicklable")
+    assert said(reply)[0] == 500
+    assert said(reply)[1]["error"].startswith("The hook preprocess of model unpicklable failed;")
+    told = (
+        "what preprocess returned cannot be pickled, and the next hook runs in another process: cannot pickle"
+    )
+    assert told in zoo_host.log
 
 
 def test_a_plain_hook_that_returns_a_coroutine_is_told_to_be_async(zoo_host: LiveHost) -> None:

@@ -49,11 +49,11 @@ __all__ = [
 
 
 class LiftwingError(Exception):
-    """The root. A plugin derives its own errors from it, with their `status`.
+    """The root. A plugin derives its own errors from it, with their `status`, and calls this `__init__` in its own.
 
     Args:
         message: What the client reads. No paths, no internal addresses.
-        status: HTTP status; the class's own where it is left out.
+        status: HTTP status, from 400 to 599; the class's own where it is left out.
 
     Attributes:
         retry_after: The value of the header Retry-After, where there is to be one.

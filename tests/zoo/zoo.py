@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Literal
 
@@ -117,6 +118,7 @@ class Raises(Model):
             "no error's status": LiftwingError("m", status=features.get("status")),
             "what it got": InvalidInput(f"Unknown: {features}"),
             "what it got, in the log": RuntimeError(f"Unknown: {features}"),
+            "an enumeration's": LiftwingError("m", status=HTTPStatus.UNPROCESSABLE_ENTITY),
         }
         raise error[features["raise"]]
 
@@ -162,6 +164,16 @@ _RETURNS: dict[str, Any] = {
     "coroutine": _coroutine,
     "numpy": _numpy,
 }
+
+
+class Unpicklable(Model):
+    """Its async hook gives what cannot leave its process."""
+
+    async def preprocess(self, payload: Any) -> Any:
+        return threading.Lock()
+
+    def predict(self, features: Any) -> Any:
+        return 1
 
 
 class Slow(Model):

@@ -10,7 +10,7 @@ from ..errors import ConfigurationError
 from ..request import Request
 from ..wire import Head
 from .failures import failure
-from .legs import ENCODE, EnterHook, Leg, arguments_of, finish_leg, open_body, request_of, run_plain
+from .legs import EnterHook, Leg, arguments_of, closing, finish_leg, open_body, request_of, run_plain
 from .plugin import LoadedModel
 
 __all__ = ["run_batch"]
@@ -80,7 +80,7 @@ def _predict_together(model: LoadedModel, parts: list[_Part]) -> bool:
 
 def _answer(leg: Leg, model: LoadedModel, part: _Part) -> tuple[Head, bytes]:
     if part.ended is None:
-        with _Ending(part, ENCODE[leg.gives]):
+        with _Ending(part, closing(leg)):
             return finish_leg(leg, model, part.request, part.before, part.value)
     assert part.ended is not None
     return part.ended, b""

@@ -31,11 +31,11 @@ from .failures import failure
 from .plugin import Hook, LoadedModel
 
 __all__ = [
-    "ENCODE",
     "EnterHook",
     "Leg",
     "arguments_of",
     "close_value",
+    "closing",
     "finish_leg",
     "open_body",
     "plan_legs",
@@ -50,13 +50,11 @@ log = logging.getLogger("liftwing_host.worker")
 _PLACE = {"fetch": "payload", "preprocess": "payload", "predict": "features", "postprocess": "prediction"}
 """The argument in which each hook gets what the one before it gave."""
 
-ENCODE: dict[Gives, str] = {
-    "value": "encode",
+_ENCODE: dict[Gives, str] = {
     "response": "encode",
     "features": "encode features",
     "prediction": "encode prediction",
 }
-"""How the step after the last hook of a leg is called where it fails."""
 
 _LARGEST_EVENTS = 8 << 20
 """Bytes of the events of one response: they are sent in a head, too."""
@@ -160,7 +158,7 @@ def run_compute_leg(
             hook_name = hook.name
             enter(hook_name)
             before, value = value, run_plain(hook, arguments_of(hook, value, request, model))
-        hook_name = ENCODE[leg.gives]
+        hook_name = closing(leg)
         return finish_leg(leg, model, request, before, value)
     except BaseException as error:  # noqa: BLE001 - sys.exit() in a hook must not end the worker either
         return failure(error, hook_name), b""
@@ -185,7 +183,7 @@ async def run_async_leg(
                 value = await hook.function(**arguments)
             else:
                 value = await _run_beside(thread, hook, arguments)
-        hook_name = ENCODE[leg.gives]
+        hook_name = closing(leg)
         return finish_leg(leg, model, request, before, value)
     except asyncio.CancelledError:
         return {"status": CANCELLED, "error": None, "hook": hook_name}, b""
@@ -264,14 +262,34 @@ def open_body(leg: Leg, model: LoadedModel, request: Request, body: bytes | byte
         raise PredictorFailed(model.name) from None
 
 
+def closing(leg: Leg) -> str:
+    """How the step after the last hook of a leg is called where it fails."""
+    # What cannot go on to the next hook is the fault of the hook that gave it.
+    return leg.hooks[-1].name if leg.gives == "value" else _ENCODE[leg.gives]
+
+
 def close_value(leg: Leg, value: Any) -> tuple[Head, bytes]:
-    """The answer that takes a value away."""
+    """The answer that takes a value away.
+
+    Raises:
+        ConfigurationError: The next hook runs in another process, and the value cannot be pickled for it.
+        TypeError: JSON has no form for the value.
+    """
     if leg.gives == "value":
-        return {"status": 200}, pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
+        return {"status": 200}, _pickled(leg, value)
     if leg.gives != "response":
         return {"status": 200, "content_type": v1.JSON}, v1.encode_value(value)
     content_type, body = v1.encode(value)
     return {"status": 200, "content_type": content_type}, body
+
+
+def _pickled(leg: Leg, value: Any) -> bytes:
+    try:
+        return pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
+    except Exception as error:  # noqa: BLE001 - a class of the plugin may raise anything
+        raise ConfigurationError(
+            f"what {leg.hooks[-1].name} returned cannot be pickled, and the next hook runs in another process: {error}"
+        ) from None
 
 
 def finish_leg(leg: Leg, model: LoadedModel, request: Request, before: Any, value: Any) -> tuple[Head, bytes]:
