@@ -85,7 +85,17 @@ def test_a_request_cannot_be_changed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "meant"), [("pre_process", "preprocess"), ("preproces", "preprocess"), ("predct", "predict")]
+    ("wrong", "meant"),
+    [
+        ("pre_process", "preprocess"),
+        ("preproces", "preprocess"),
+        ("predct", "predict"),
+        ("Predict", "predict"),
+        ("preProcess", "preprocess"),
+        ("postprocessing", "postprocess"),
+        ("batch_predict", "predict_batch"),
+        ("predictBatch", "predict_batch"),
+    ],
 )
 def test_a_misspelt_method_is_an_error_that_names_the_hook(wrong: str, meant: str) -> None:
     with pytest.raises(TypeError) as error:
@@ -135,17 +145,29 @@ def test_a_hook_that_is_no_plain_method_is_an_error(wrap: Any) -> None:
 CLASS = "from liftwing_host import Model\nclass M(Model):\n    "
 MODULE = "from liftwing_host import hookimpl\n@hookimpl\n"
 MISTAKES = {
-    "class-argument": (CLASS + "def predict(self, featurs): ...", "{'featurs'}"),
+    "class-argument": (CLASS + "def predict(self, featurs): ...", "predict has no argument 'featurs'; it can have features, request, model."),
+    "class-headers": (CLASS + "def predict(self, features, headers=None): ...", "the client's headers are request.headers"),
+    "class-default": (CLASS + "def predict(self, features, request=None): ...", "predict would never get 'request', which has a default"),
+    "class-keyword": (CLASS + "def predict(self, features, *, request): ...", "predict gets 'request' by name: no * before it"),
+    "class-position": (CLASS + "def predict(self, features, /): ...", "predict gets 'features' by name: no * before it and no / after"),
+    "class-no-self": (CLASS + "def predict(features): ...", "predict is a method: it needs self before 'features'."),
+    "class-anything": (CLASS + "def predict(self, *args, **kwargs): ...", "predict gets the arguments that it names"),
     "class-fetch": (CLASS + "def fetch(self): ...\n    def predict(self): ...", "fetch must be `async def`"),
     "class-no-predict": (CLASS + "def preprocess(self): ...", "the plugin has no predict hook"),
     "class-spelling": (CLASS + "def pre_process(self): ...", "did you mean preprocess?"),
     "class-async-load": (CLASS + "async def load(self): ...\n    def predict(self): ...", "load must be a plain function"),
+    "class-settings": ("class S: ...\n" + CLASS + "settings: S\n    def predict(self): ...", "the annotation of settings is S, and must be a dataclass of setting() fields"),
+    "class-batch-size": (CLASS + "max_batch_size = 'many'\n    def predict(self): ...", "the model's max_batch_size is 'many', and must be a whole number"),
+    "class-idempotent": (CLASS + "idempotent = 'no'\n    def predict(self): ...", "the model's idempotent is 'no', and must be True or False"),
+    "no-class": ("M = 5", "is neither a class derived from liftwing_host.Model nor a module"),
     "no-model": ("class M: ...", "is neither a class derived from liftwing_host.Model nor a module"),
-    "module-argument": (MODULE + "def predict(featurs): ...", "{'featurs'}"),
-    "module-spelling": (MODULE + "def predct(features): ...", "predct"),
+    "module-argument": (MODULE + "def predict(featurs): ...", "predict has no argument 'featurs'; it can have features, request, model."),
+    "module-spelling": (MODULE + "def predct(features): ...", "predct is no hook. Did you mean predict?"),
+    "module-strange": (MODULE + "def infer(features): ...", "infer is no hook. The hooks are load, start, stop,"),
     "module-fetch": (MODULE + "def fetch(): ...\n@hookimpl\ndef predict(): ...", "fetch must be `async def`"),
     "module-no-predict": (MODULE + "def preprocess(): ...", "the plugin has no predict hook"),
-    "module-unmarked": ("def predict(features): ...", "the plugin has no predict hook"),
+    "module-unmarked": ("def predict(features): ...", "predict is not marked with @hookimpl, and would never run."),
+    "module-half-marked": (MODULE + "def predict(): ...\ndef preprocess(payload): ...", "preprocess is not marked with @hookimpl"),
 }  # fmt: skip
 
 

@@ -134,6 +134,7 @@ def test_a_wrong_variable_is_named_with_its_value_and_what_is_allowed(
     ("text", "message"),
     [
         ("prot = 1", ": unknown key 'prot'. Did you mean 'port'?"),
+        ("[plugin.zoo]\nworkers = 1", ": unknown key 'plugin'. Did you mean 'plugins'?"),
         ("[plugins.zoo]\nworkrs = 1", ": [plugins.zoo]: unknown key 'workrs'. Did you mean 'workers'?"),
         ("port = '80'", " port='80' is not allowed: expected a whole number of at least 0 and at most 65535"),
         ("port = 80.0", " port=80.0 is not allowed: expected a whole number"),
@@ -287,6 +288,8 @@ def test_a_plugin_gets_its_settings_from_file_and_environment(liftwing: Any) -> 
     [
         ("tuned", {"environ": {"ZOO_WEIGHT": "0"}}, "ZOO_WEIGHT='0' is not allowed: expected a number greater than 0 (kg)."),
         ("tuned", {"settings": {"wight": 1}}, "[models.tuned]: unknown key 'wight'. Did you mean 'weight'?"),
+        ("tuned", {"settings": {"timout": 1}}, "[models.tuned]: unknown key 'timout'. Did you mean 'timeout'?"),
+        ("echo", {"settings": {"timout": 1}}, "[models.echo]: unknown key 'timout'. Did you mean 'timeout'?"),
         ("echo", {"settings": {"weight": 1}}, "[models.echo]: unknown key 'weight': the model declares no settings"),
     ],
 )  # fmt: skip

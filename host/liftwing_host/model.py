@@ -16,6 +16,11 @@ __all__ = ["Model", "ModelConfig", "PublishedFile"]
 
 _HOOKS = ("load", "start", "stop", "predict_batch", "event", *LEG_HOOKS)
 _LOOKS_LIKE = 0.9
+_OTHER_WORDS = {
+    "preprocessing": "preprocess",
+    "postprocessing": "postprocess",
+    "batchpredict": "predict_batch",
+}
 
 
 @dataclass(frozen=True)
@@ -147,7 +152,8 @@ def _plain_function(cls: type, name: str, value: Any) -> Callable[..., Any]:
 
 def _reject_misspelt(cls: type, name: str) -> None:
     """A hook under a wrong name would never run, and nobody would say so."""
-    meant = difflib.get_close_matches(name.replace("_", ""), _HOOKS, n=1, cutoff=_LOOKS_LIKE)
+    bare = name.replace("_", "").lower()
+    meant = difflib.get_close_matches(_OTHER_WORDS.get(bare, bare), _HOOKS, n=1, cutoff=_LOOKS_LIKE)
     if meant:
         raise TypeError(
             f"{cls.__name__}.{name} is not a hook; did you mean {meant[0]}? "

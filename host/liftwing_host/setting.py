@@ -22,13 +22,13 @@ import difflib
 import math
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union
 
 from .errors import ConfigurationError
 
-__all__ = ["HOST_KEYS", "read_settings", "setting"]
+__all__ = ["HOST_KEYS", "check_keys", "read_settings", "setting"]
 
 HOST_KEYS = (
     "timeout",
@@ -95,7 +95,7 @@ def read_settings(
         ConfigurationError: Names the key or variable, the value and what is allowed.
     """
     table, environ = table or {}, environ or {}
-    fields = {field.name: field for field in dataclasses.fields(declared)}  # type: ignore[arg-type]
+    fields = _fields(declared)
     types_of = typing.get_type_hints(declared)
     given = _by_field(fields, table, where)
     values: dict[str, Any] = {}
@@ -114,20 +114,46 @@ def read_settings(
     return declared(**values)
 
 
+def check_keys(table: Mapping[str, Any], declared: type | None, others: Iterable[str], where: str) -> None:
+    """Refuse keys as `read_settings` does, where others than the declared ones might have been meant, too.
+
+    Args:
+        table: A table of the TOML file.
+        declared: What declares its keys; None: nothing does.
+        others: The further keys that may stand in the file there, and are read elsewhere.
+        where: How the table is called in messages.
+
+    Raises:
+        ConfigurationError: Names the key, and the nearest that may stand there.
+    """
+    fields = _fields(declared) if declared else {}
+    for key in table:
+        if key not in _spellings(fields):
+            raise ConfigurationError(f"{where}: unknown key {key!r}{_nearest(key, list(fields), others)}")
+
+
 def variable_of(field: dataclasses.Field[Any]) -> str:
     """The environment variable that sets a field."""
     return str(field.metadata.get("env") or field.name.upper())
 
 
+def _fields(declared: type) -> dict[str, dataclasses.Field[Any]]:
+    return {field.name: field for field in dataclasses.fields(declared)}
+
+
+def _spellings(fields: Mapping[str, dataclasses.Field[Any]]) -> dict[str, str]:
+    """The name of the field that each key of a table stands for."""
+    return {variable_of(field): name for name, field in fields.items()} | {name: name for name in fields}
+
+
 def _by_field(
     fields: Mapping[str, dataclasses.Field[Any]], table: Mapping[str, Any], where: str
 ) -> dict[str, tuple[str, Any]]:
-    spellings = {variable_of(field): name for name, field in fields.items()}
-    spellings.update({name: name for name in fields})
+    spellings = _spellings(fields)
     given: dict[str, tuple[str, Any]] = {}
     for key, value in table.items():
         if key not in spellings:
-            raise ConfigurationError(f"{where}: unknown key {key!r}. {_nearest(key, list(fields))}")
+            raise ConfigurationError(f"{where}: unknown key {key!r}{_nearest(key, list(fields))}")
         if spellings[key] in given:
             other = given[spellings[key]][0]
             raise ConfigurationError(f"{where}: {key!r} and {other!r} are the same setting; keep one")
@@ -135,11 +161,11 @@ def _by_field(
     return given
 
 
-def _nearest(key: str, names: list[str]) -> str:
-    close = difflib.get_close_matches(key.lower(), names, n=1)
+def _nearest(key: str, names: list[str], others: Iterable[str] = ()) -> str:
+    close = difflib.get_close_matches(key.lower(), [*names, *others], n=1)
     if close:
-        return f"Did you mean {close[0]!r}?"
-    return f"Known keys: {', '.join(names)}." if names else "This model has no settings."
+        return f". Did you mean {close[0]!r}?"
+    return f". Known keys: {', '.join(names)}." if names else ": the model declares no settings"
 
 
 def _checked(raw: Any, wanted: Any, field: dataclasses.Field[Any], source: str, *, from_text: bool) -> Any:

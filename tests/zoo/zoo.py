@@ -166,16 +166,6 @@ _RETURNS: dict[str, Any] = {
 }
 
 
-class Unpicklable(Model):
-    """Its async hook gives what cannot leave its process."""
-
-    async def preprocess(self, payload: Any) -> Any:
-        return threading.Lock()
-
-    def predict(self, features: Any) -> Any:
-        return 1
-
-
 class Slow(Model):
     """Computes for as long as it is asked to; tells its process."""
 

@@ -1,9 +1,10 @@
-"""Models that change while they serve: one grows, one keeps what a request brought, one blocks its loop."""
+"""Models whose values and state are not as they should be: one grows, one keeps what a request brought, one blocks its loop."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import threading
 import time
 from typing import Any
 
@@ -70,3 +71,13 @@ class Blocks(Model):
 async def _refused() -> None:
     await asyncio.sleep(0.01)
     raise ConnectionRefusedError("nobody is there")
+
+
+class Unpicklable(Model):
+    """Its async hook gives what cannot leave its process."""
+
+    async def preprocess(self, payload: Any) -> Any:
+        return threading.Lock()
+
+    def predict(self, features: Any) -> Any:
+        return 1

@@ -13,7 +13,8 @@ from contextvars import ContextVar
 from typing import Any
 
 from ..model import Model
-from .plugin import Hook, LoadedModel
+from .hooks import Hook
+from .plugin import LoadedModel
 
 __all__ = ["StateOnModel", "watch_hooks"]
 

@@ -28,7 +28,8 @@ from ..request import Request
 from ..wire import CANCELLED, Head
 from .codecs import v1
 from .failures import failure
-from .plugin import Hook, LoadedModel
+from .hooks import Hook
+from .plugin import LoadedModel
 
 __all__ = [
     "EnterHook",

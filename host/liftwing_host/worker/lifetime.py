@@ -17,7 +17,8 @@ from typing import Any
 from ..wire import VERSION
 from .connection import Connection
 from .failures import text_of, traceback_of
-from .plugin import Hook, LoadedModel
+from .hooks import Hook
+from .plugin import LoadedModel
 
 __all__ = [
     "end_process",

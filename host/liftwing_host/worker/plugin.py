@@ -1,7 +1,6 @@
-"""A plugin's model as the worker side sees it: its hooks, found and checked through pluggy.
+"""A plugin's model as the worker side sees it: imported, its settings read, its hooks found.
 
-Runs in the template, or in each worker that loads for itself. One `PluginManager` for each model: a hook call
-on a shared one would reach every model.
+Runs in the template, or in each worker that loads for itself.
 """
 
 from __future__ import annotations
@@ -12,20 +11,19 @@ import inspect
 import os
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
-import pluggy
-
-from .. import hookspecs
 from ..errors import ConfigurationError
 from ..model import Model, ModelConfig
-from ..setting import HOST_KEYS, read_settings
+from ..setting import HOST_KEYS, check_keys, read_settings
+from .hooks import Hook, find_hooks
 
-__all__ = ["Hook", "LoadedModel", "ModelOrder", "import_entry_point", "open_plugin"]
+__all__ = ["LoadedModel", "ModelOrder", "import_entry_point", "open_plugin"]
 
+T = TypeVar("T")
 
 _ELSEWHERE = {
     "all": (),
@@ -64,23 +62,6 @@ class ModelOrder:
     role: Literal["all", "transformer", "predictor"] = "all"
 
 
-@dataclass(frozen=True)
-class Hook:
-    """One implemented hook.
-
-    Attributes:
-        name: Its name in `hookspecs`.
-        function: The plugin's own function, a bound method in the class style.
-        arguments: The names of the arguments that it wants.
-        is_async: Whether it is an ``async def``.
-    """
-
-    name: str
-    function: Callable[..., Any]
-    arguments: tuple[str, ...]
-    is_async: bool
-
-
 class LoadedModel:
     """A model's hooks and, once `load` has run, what they work with.
 
@@ -109,14 +90,14 @@ class LoadedModel:
             self.gives = "prediction" if "postprocess" in hooks else "response"
         hooks = {name: hook for name, hook in hooks.items() if name not in _ELSEWHERE[order.role]}
         self.beside_loop = frozenset(order.beside_loop)
-        batch = order.max_batch_size or int(getattr(plugin, "max_batch_size", 32))
+        batch = order.max_batch_size or _said(plugin, "max_batch_size", 32)
         self.max_batch_size = max(1, batch) if "predict_batch" in hooks else 1
         self.plugin = plugin
         self.hooks = hooks
         self.model: Any = plugin
-        self.fork_safe = bool(getattr(plugin, "fork_safe", True))
-        self.accepts_raw = bool(getattr(plugin, "accepts_raw", False))
-        self.idempotent = bool(getattr(plugin, "idempotent", True))
+        self.fork_safe = _said(plugin, "fork_safe", True)
+        self.accepts_raw = _said(plugin, "accepts_raw", False)
+        self.idempotent = _said(plugin, "idempotent", True)
         self.example: Any = getattr(plugin, "example", None)
 
     def load(self, config: ModelConfig) -> None:
@@ -139,6 +120,11 @@ def open_plugin(order: ModelOrder) -> tuple[LoadedModel, ModelConfig]:
         Exception: Whatever the plugin raises when it is imported.
     """
     found = import_entry_point(order.entry_point)
+    is_model = isinstance(found, type) and issubclass(found, Model)
+    if not is_model and not isinstance(found, types.ModuleType):
+        raise ConfigurationError(
+            f"the entry point {order.entry_point} is neither a class derived from liftwing_host.Model nor a module"
+        )
     config = ModelConfig(
         name=order.model,
         settings=_settings(found, order),
@@ -146,13 +132,8 @@ def open_plugin(order: ModelOrder) -> tuple[LoadedModel, ModelConfig]:
         downloads=Path(order.downloads),
         role=order.role,
     )
-    is_model = isinstance(found, type) and issubclass(found, Model)
     plugin = found(config) if is_model else found
-    if not isinstance(plugin, types.ModuleType | Model):
-        raise ConfigurationError(
-            f"the entry point {order.entry_point} is neither a class derived from liftwing_host.Model nor a module"
-        )
-    hooks = _find_hooks(plugin, order.name)
+    hooks = find_hooks(plugin, order.name)
     if order.role == "transformer" and not {"fetch", "preprocess", "postprocess", "event"} & set(hooks):
         raise ConfigurationError(
             "a transformer has nothing to do for this model, which has no hook but predict: ask the predictor itself"
@@ -174,43 +155,27 @@ def import_entry_point(entry_point: str) -> Any:
 def _settings(found: Any, order: ModelOrder) -> Any:
     declared = typing.get_type_hints(found).get("settings", Any)
     where = f"[models.{order.model}]"
-    if declared is not Any:
-        taken = [field.name for field in dataclasses.fields(declared) if field.name in HOST_KEYS]
-        if taken:
-            raise ConfigurationError(
-                f"the plugin's setting {taken[0]!r} has the name of one of the host's own keys"
-            )
-        return read_settings(declared, table=order.table, environ=os.environ, where=where)
-    if order.table:
-        raise ConfigurationError(f"{where}: unknown key {min(order.table)!r}: the model declares no settings")
-    return types.SimpleNamespace()
-
-
-def _find_hooks(plugin: object, name: str) -> dict[str, Hook]:
-    """The hooks that `plugin` implements, checked: a misspelt one is an error here, not a silence later."""
-    manager = pluggy.PluginManager(hookspecs.PROJECT)
-    manager.add_hookspecs(hookspecs)
-    try:
-        manager.register(plugin, name)
-        manager.check_pending()
-    except pluggy.PluginValidationError as error:
+    if declared is Any:
+        check_keys(order.table, None, HOST_KEYS, where)
+        return types.SimpleNamespace()
+    if not (isinstance(declared, type) and dataclasses.is_dataclass(declared)):
+        told = getattr(declared, "__name__", declared)
         raise ConfigurationError(
-            f"{error} (the hooks and their arguments are in liftwing_host.hookspecs)"
-        ) from None
-    hooks = {}
-    for hook_name in ("load", "start", "stop", "predict_batch", "event", *hookspecs.LEG_HOOKS):
-        for found in getattr(manager.hook, hook_name).get_hookimpls():
-            function = found.function
-            is_async = inspect.iscoroutinefunction(function)
-            hooks[hook_name] = Hook(hook_name, function, tuple(found.argnames), is_async)
-    if "predict" not in hooks:
-        raise ConfigurationError("the plugin has no predict hook; it is the one that every model must have")
-    if "fetch" in hooks and not hooks["fetch"].is_async:
-        raise ConfigurationError(
-            "fetch must be `async def`: it is for waiting; computing belongs into preprocess"
+            f"the annotation of settings is {told}, and must be a dataclass of setting() fields"
         )
-    if "event" in hooks and hooks["event"].is_async:
-        raise ConfigurationError("event must be plain `def`: it only tells the event, the host sends it")
-    if "predict_batch" in hooks and (hooks["predict"].is_async or hooks["predict_batch"].is_async):
-        raise ConfigurationError("predict_batch and the predict beside it must be plain `def`")
-    return hooks
+    taken = [field.name for field in dataclasses.fields(declared) if field.name in HOST_KEYS]
+    if taken:
+        raise ConfigurationError(
+            f"the plugin's setting {taken[0]!r} has the name of one of the host's own keys"
+        )
+    check_keys(order.table, declared, HOST_KEYS, where)
+    return read_settings(declared, table=order.table, environ=os.environ, where=where)
+
+
+def _said(plugin: object, name: str, default: T) -> T:
+    """What a plugin says of its model: an attribute of the class or module, which must be of the default's type."""
+    value = getattr(plugin, name, default)
+    if type(value) is not type(default):
+        wanted = "True or False" if isinstance(default, bool) else "a whole number"
+        raise ConfigurationError(f"the model's {name} is {value!r}, and must be {wanted}")
+    return value
