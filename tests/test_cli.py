@@ -8,14 +8,16 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from command import COMMAND, run
+from distributions import install, path_with
+from liftwing_host.errors import PluginNotFound
 from liftwing_host.pytest_plugin import LiveHost
+from liftwing_host.server.discovery import Catalogue
 
 
 def test_serve_is_implied_and_kserves_spellings_are_accepted() -> None:
@@ -49,6 +51,14 @@ def test_plugins_tells_versions_models_and_which_are_broken() -> None:
     assert "pip check" in done.stderr
 
 
+def test_a_model_that_says_nothing_of_itself_is_listed_without_the_words_of_its_base(tmp_path: Path) -> None:
+    code = "from liftwing_host import Model\nclass Silent(Model): ..."
+    folder = install(
+        tmp_path, "liftwing-plugin-silent", models={"silent": "silent:Silent"}, code={"silent": code}
+    )
+    assert "liftwing-plugin-silent 1.0\tok\n  silent\t\n" in run("plugins", **path_with(folder)).stdout
+
+
 @pytest.mark.parametrize(
     ("model", "said"),
     [
@@ -65,16 +75,19 @@ def test_an_unknown_model_suggests_what_to_do(model: str, said: str) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_a_model_whose_plugin_is_known_but_not_installed_names_the_plugin() -> None:
-    # -S leaves site-packages out; what the command itself needs is put back by path, the plugin is not.
-    code = (
-        "import sys; from liftwing_host.server.discovery import Catalogue\n"
-        "from liftwing_host.errors import PluginNotFound\n"
-        "try: Catalogue([]).find('outlink-topic-model')\n"
-        "except PluginNotFound as error: print(error)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "pip install liftwing-plugin-outlink" in done.stdout
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("outlink-topic-model", "outlink-topic-model is in a plugin that is not installed: pip install liftwing-plugin-outlink."),
+        ("enwiki-goodfith", "enwiki-goodfaith is in a plugin that is not installed: pip install liftwing-plugin-revscoring."),
+        ("a-rather-long-name-model", "pip install liftwing-plugin-NAME."),
+    ],
+)  # fmt: skip
+def test_a_model_whose_plugin_is_known_but_not_installed_names_the_plugin(model: str, said: str) -> None:
+    with pytest.raises(PluginNotFound) as error:
+        Catalogue([]).find(model)
+    assert said in error.value.message
+    assert error.value.message.count("pip install") == 1
 
 
 @pytest.mark.parametrize(

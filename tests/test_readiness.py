@@ -39,8 +39,12 @@ class BadExample(Echo):
 def site(tmp_path: Path) -> Path:
     """A second plugin, with a pool of its own."""
     models = {"other": "other:Echo", "slow-to-start": "other:SlowToStart", "bad-example": "other:BadExample"}
-    models |= {"exits-at-import": "exits_at_import:Model"}
-    code = {"other": OTHER, "exits_at_import": "raise SystemExit(5)"}
+    models |= {"exits-at-import": "exits_at_import:Model", "dies-silently": "dies_silently:Model"}
+    code = {
+        "other": OTHER,
+        "exits_at_import": "raise SystemExit(5)",
+        "dies_silently": "import os; os._exit(3)",
+    }
     return install(tmp_path / "site", "liftwing-plugin-other", models=models, code=code)
 
 
@@ -135,6 +139,14 @@ def test_a_model_whose_loading_kills_its_process_is_503_and_another_plugin_serve
     assert "was killed by SIGKILL" in host.log
     assert "its last lines:\nout of memory, nearly" in host.log
     assert host.predict([1], "other") == [1]
+
+
+def test_a_model_whose_loading_ends_without_a_word_is_said_to_have_printed_none(
+    liftwing: Any, site: Path
+) -> None:
+    host = liftwing("dies-silently", wait=False, environ=path_with(site), arguments=["--workers", "1"])
+    told = "NOT READY: the process that loads it exited with status 3 each time; it printed nothing\n"
+    host.wait_for(lambda: told in host.log, "the report")
 
 
 @pytest.mark.parametrize("order", [["echo", "load-dies", "slow"], ["load-dies", "echo", "slow"]])

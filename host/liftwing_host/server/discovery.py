@@ -116,9 +116,11 @@ class Catalogue:
         near += [families[name] for name in difflib.get_close_matches(ending, families)]
         if near:
             text += f" Did you mean {' or '.join(near)}?"
-        published = {name: by for name, by in _PUBLISHED.items() if name not in names} | {
-            f"{wiki}-{name}": by for name, by in _PUBLISHED_FAMILIES.items() if wiki and name not in families
-        }
+        published = {name: by for name, by in _PUBLISHED.items() if name not in names}
+        # Only the ending is compared: a long name before it would be like any other.
+        absent = [name for name in _PUBLISHED_FAMILIES if wiki and name not in families]
+        for name in difflib.get_close_matches(ending, absent, n=1, cutoff=0.7):
+            published[f"{wiki}-{name}"] = _PUBLISHED_FAMILIES[name]
         known = difflib.get_close_matches(model, published, n=1, cutoff=0.7)
         if known:
             text += f" {known[0]} is in a plugin that is not installed: pip install {published[known[0]]}."

@@ -88,7 +88,8 @@ class Loading:
             log.error("%s: the template %s; it is begun again", self._processes.name, status)
             if futile >= FUTILE_LIVES and any(model.state == "loading" for model in self._models.values()):
                 last_lines = self._processes.stderr.last_lines()
-                problem = f"the process that loads it {status} each time; its last lines:\n{last_lines}"
+                told = f"its last lines:\n{last_lines}" if last_lines else "it printed nothing"
+                problem = f"the process that loads it {status} each time; {told}"
                 if not self._leave_out(problem):
                     return
                 futile = 0

@@ -203,7 +203,8 @@ class Slot:
         self.broken = True
         self.problem = self.problem or "its workers keep dying"
         last_lines = self._traceback or self._processes.stderr.last_lines()
-        told = f"{self.problem}; its last lines:\n{last_lines}"
+        lines = f"its last lines:\n{last_lines}" if last_lines else "it printed nothing"
+        told = f"{self.problem}; {lines}"
         if told != self._told:  # It may be tried again for days.
             self._told = told
             log.error("%s is broken: %s", self._name, told)

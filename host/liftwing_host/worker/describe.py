@@ -28,4 +28,5 @@ def describe(connection: Connection, orders: Sequence[ModelOrder]) -> None:
 
 def _description(found: Any) -> Head:
     files = [dataclasses.asdict(file) for file in getattr(found, "files", ())]
-    return {"files": files, "summary": (inspect.getdoc(found) or "").partition("\n")[0]}
+    # Its own words, and not those of the class that it derives from.
+    return {"files": files, "summary": inspect.cleandoc(found.__doc__ or "").partition("\n")[0]}
