@@ -12,7 +12,7 @@ import pytest
 from liftwing_host.pytest_plugin import LiveHost
 from raw_http import RawClient
 
-MODELS = ["keeps", "blocks"]
+MODELS = ["keeps", "blocks", "forgets"]
 SOURCE = Path(__file__).parent / "zoo" / "zoo_states.py"
 UNTOUCHED = {"loaded": True, "started": True, "kept": []}
 
@@ -77,6 +77,20 @@ def test_an_async_hook_that_only_waits_or_computes_little_at_a_time_is_not_logge
     host.predict({"computes": 0.25}, "blocks")
     host.wait_for(lambda: host.log.count("blocked its event loop") > before, "the one that blocks")
     assert host.log.count("blocked its event loop") == before + 1
+
+
+def test_a_hook_that_returns_nothing_is_logged_with_its_name(host: LiveHost) -> None:
+    assert host.post({"return": ["fetch", "predict"]}, "forgets").json() == ["given"]
+    assert "returned None" not in host.log
+    for hook in ("predict", "fetch"):
+        assert (
+            host.post(
+                {"return": [other for other in ("fetch", "predict") if other != hook]}, "forgets"
+            ).json()
+            is None
+        )
+        told = f"{hook} of model forgets returned None: is its `return` missing?"
+        host.wait_for(lambda told=told: told in host.log, told)  # type: ignore[misc]
 
 
 def test_what_an_async_hook_waits_for_may_fail_and_the_hook_catches_it(host: LiveHost) -> None:

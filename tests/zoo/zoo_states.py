@@ -81,3 +81,13 @@ class Unpicklable(Model):
 
     def predict(self, features: Any) -> Any:
         return 1
+
+
+class Forgets(Model):
+    """Returns something only in the hooks that it is asked to."""
+
+    async def fetch(self, payload: dict[str, Any]) -> Any:
+        return payload if "fetch" in payload["return"] else None
+
+    def predict(self, features: dict[str, Any] | None) -> Any:
+        return ["given"] if features and "predict" in features["return"] else None

@@ -23,6 +23,9 @@ log = logging.getLogger("liftwing_host.dev")
 _LONGEST_STEP = 0.1
 """Seconds that an async hook may run without giving the loop to the other requests of its process."""
 
+_GIVES = ("fetch", "preprocess", "predict", "postprocess", "predict_batch")
+"""The hooks that are there for what they give."""
+
 _running: ContextVar[str | None] = ContextVar("running_hook", default=None)
 
 
@@ -31,12 +34,12 @@ class StateOnModel(Exception):
 
 
 def watch_hooks(model: LoadedModel) -> None:
-    """Have a model's hooks watched: no attribute is set during a request, and no async hook blocks its loop."""
+    """Have a model's hooks watched: no attribute is set during a request, none gives nothing, no async one blocks its loop."""
     if isinstance(model.plugin, Model):
         _guard(model.plugin)
     for name, hook in model.hooks.items():
         if name not in ("load", "start", "stop"):
-            watched = _watched_async(hook, model.name) if hook.is_async else _watched_plain(hook)
+            watched = _watched_async(hook, model.name) if hook.is_async else _watched_plain(hook, model.name)
             model.hooks[name] = Hook(name, watched, hook.arguments, hook.is_async)
 
 
@@ -56,11 +59,17 @@ def _guard(plugin: Model) -> None:
     plugin.__class__ = type(cls.__name__, (cls,), {"__setattr__": guarded, "__module__": cls.__module__})
 
 
-def _watched_plain(hook: Hook) -> Callable[..., Any]:
+def _given(hook: Hook, model: str, value: Any) -> Any:
+    if value is None and hook.name in _GIVES:
+        log.warning("%s of model %s returned None: is its `return` missing?", hook.name, model)
+    return value
+
+
+def _watched_plain(hook: Hook, model: str) -> Callable[..., Any]:
     def run(**arguments: Any) -> Any:
         token = _running.set(hook.name)
         try:
-            return hook.function(**arguments)
+            return _given(hook, model, hook.function(**arguments))
         finally:
             _running.reset(token)
 
@@ -71,7 +80,7 @@ def _watched_async(hook: Hook, model: str) -> Callable[..., Any]:
     async def run(**arguments: Any) -> Any:
         token = _running.set(hook.name)
         try:
-            return await _Steps(hook, model, arguments)
+            return _given(hook, model, await _Steps(hook, model, arguments))
         finally:
             _running.reset(token)
 
