@@ -1,4 +1,4 @@
-# Sets up what it needs inside .venv, with Python 3.11 and pip alone. The two commands of a newcomer:
+# Sets up what it needs inside .venv, with Python 3.10 or newer and pip alone. The two commands of a newcomer:
 #
 #   make serve [MODEL=…] [PORT=8080]   serve a model on its demo data
 #   make test                          all tests, linters and types
@@ -67,7 +67,10 @@ clean:
 	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .coverage*
 
 # Debian splits the part of venv that brings pip into a package of its own; pip itself can stand in for it.
+# An environment of an older Python would be there the next time, too, whatever PYTHON is then.
 $(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.10 or newer is needed, and this is %d.%d. Name one: make PYTHON=python3.11" \
+	  % sys.version_info[:2] if sys.version_info < (3, 10) else 0)'
 	@$(PYTHON) -m venv $(VENV) >/dev/null 2>&1 || \
 	  { $(PYTHON) -m venv --clear --without-pip $(VENV) && \
 	    $(PYTHON) -m pip --python $(BIN)/python install --quiet pip; } || \

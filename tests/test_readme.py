@@ -13,7 +13,8 @@ from pathlib import Path
 from liftwing_host.pytest_plugin import LiveHost
 from liftwing_host.server.configuration import read
 
-README = (Path(__file__).parent.parent / "README.md").read_text()
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
 
 Serve = Callable[..., LiveHost]
 
@@ -30,6 +31,17 @@ def test_the_first_curl_answers_what_the_readme_shows(liftwing: Serve) -> None:
     curl = shlex.split(command.removeprefix("$ ").replace("localhost:8080", f"127.0.0.1:{host.port}"))
     done = subprocess.run([*curl, "--silent"], capture_output=True, text=True, check=True)
     assert done.stdout == shown
+
+
+def test_make_refuses_an_older_python_and_leaves_no_environment_of_it(tmp_path: Path) -> None:
+    older = "import sys; sys.version_info = (3, 9); exec(sys.argv[2])"
+    python = f"{shlex.quote(sys.executable)} -c {shlex.quote(older)}"
+    venv = tmp_path / "venv"
+    command = ["make", f"VENV={venv}", f"PYTHON={python}", f"{venv}/bin/python"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert "Python 3.10 or newer is needed, and this is 3.9. Name one: make PYTHON=" in done.stderr
+    assert done.returncode != 0
+    assert not venv.exists(), "it would be taken the next time, with whatever PYTHON"
 
 
 def test_the_plugin_of_the_readme_and_its_test_work(liftwing: Serve, tmp_path: Path) -> None:
@@ -65,6 +77,5 @@ def test_the_configuration_of_the_readme_is_accepted(tmp_path: Path) -> None:
 
 
 def test_every_file_and_folder_that_the_readme_links_to_is_there() -> None:
-    root = Path(__file__).parent.parent
     for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", README):
-        assert (root / target).exists(), target
+        assert (ROOT / target).exists(), target
