@@ -35,6 +35,12 @@ def test_serve_is_implied_and_kserves_spellings_are_accepted() -> None:
             assert f"Port {port} is already in use. Choose another with --port" in done.stderr
 
 
+def test_the_summary_of_each_command_is_whole() -> None:
+    listed = run("--help").stdout.partition("Commands:")[2]
+    assert "plugins" in listed
+    assert "..." not in listed
+
+
 def test_models_come_from_metadata_with_their_distributions() -> None:
     done = run("models")
     assert done.returncode == 0
@@ -49,6 +55,8 @@ def test_plugins_tells_versions_models_and_which_are_broken() -> None:
     assert "liftwing-plugin-zoo 1.0\tBROKEN\n" in done.stdout
     assert "missing-module\tModuleNotFoundError: No module named 'zoo_is_not_here'" in done.stdout
     assert "pip check" in done.stderr
+    assert "liftwing-extension-ores 0.1.0\textension of the host\n" in done.stdout
+    assert "liftwing-host " not in done.stdout, "its own extension is no news"
 
 
 def test_a_model_that_says_nothing_of_itself_is_listed_without_the_words_of_its_base(tmp_path: Path) -> None:

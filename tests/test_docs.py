@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from liftwing_host.pytest_plugin import LiveHost
 from liftwing_host.server.settings import HostSettings, ModelSettings, PluginSettings
 
 PAGE = (Path(__file__).parent.parent / "docs" / "operating.md").read_text()
@@ -36,3 +38,11 @@ def test_the_page_tells_the_variables_and_defaults_that_hold() -> None:
             assert float(default) == value, name
         elif isinstance(value, bool):
             assert default == str(value).lower(), name
+
+
+def test_the_page_tells_the_metrics_that_there_are(liftwing: Callable[..., LiveHost]) -> None:
+    host = liftwing("echo")
+    host.predict(1)
+    shown = set(re.findall(r"^# TYPE (liftwing_\w+) ", host.get("/metrics").body.decode(), re.MULTILINE))
+    told = set(re.findall(r"^\| `(liftwing_\w+)\{", PAGE.partition("## Metrics")[2], re.MULTILINE))
+    assert told == {name for name in shown if not name.startswith("liftwing_events")}

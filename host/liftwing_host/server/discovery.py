@@ -16,10 +16,11 @@ import importlib_metadata as metadata
 
 from ..errors import ConfigurationError, PluginNotFound
 
-__all__ = ["Catalogue", "Offer", "discover"]
+__all__ = ["Catalogue", "Offer", "discover", "extensions"]
 
 MODELS = "liftwing_host.models"
 FAMILIES = "liftwing_host.families"
+EXTENSIONS = "liftwing_host"
 
 _PUBLISHED = {
     "alexnet": "liftwing-plugin-alexnet",
@@ -140,6 +141,16 @@ def discover(elsewhere: Iterable[Offer] = ()) -> Catalogue:
     replaced = {offer.distribution for offer in elsewhere}
     own = [*_offers(MODELS, is_family=False), *_offers(FAMILIES, is_family=True)]
     return Catalogue([*(offer for offer in own if offer.distribution not in replaced), *elsewhere])
+
+
+def extensions() -> list[tuple[str, str]]:
+    """The name and version of each installed distribution that extends the host, the host's own left out."""
+    found = {
+        (point.dist.name, point.dist.version)
+        for point in metadata.entry_points(group=EXTENSIONS)
+        if point.dist
+    }
+    return sorted(each for each in found if each[0] != "liftwing-host")
 
 
 def _offers(group: str, *, is_family: bool) -> Iterable[Offer]:

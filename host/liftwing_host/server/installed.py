@@ -30,9 +30,12 @@ def models() -> None:
 
 @click.command()
 def plugins() -> None:
-    """List the installed plugins, their versions and models, and whether they can be imported."""
+    """List the installed plugins and extensions.
+
+    Of each plugin its version, its models, and whether it can be imported.
+    """
     from .describe import describe
-    from .discovery import Catalogue
+    from .discovery import Catalogue, extensions
 
     catalogue = Catalogue(_installed())
     broken = False
@@ -44,6 +47,8 @@ def plugins() -> None:
         for offer in offers:
             head = described[offer.name]
             click.echo(f"  {offer.pattern}\t{head['error'] if 'error' in head else head['summary']}")
+    for distribution, version in extensions():
+        click.echo(f"{distribution} {version}\textension of the host")
     if broken:
         raise ConfigurationError(
             "A plugin that is BROKEN cannot be served; `pip check` may tell what it lacks."
@@ -78,9 +83,9 @@ def download(model: str, folder: Path | None, url: str | None, sha256: str | Non
 @click.argument("plugin")
 @click.argument("pip_arguments", nargs=-1, type=click.UNPROCESSED)
 def install(plugin: str, pip_arguments: tuple[str, ...], isolated: bool) -> None:  # noqa: ARG001
-    """Install PLUGIN (a name or a path) into an environment of its own, where its dependencies meet no others.
+    """Install PLUGIN into an environment of its own.
 
-    What follows PLUGIN goes to pip. (Into the host's own environment, pip itself installs plugins.)
+    PLUGIN is a name or a path; its dependencies meet no others there. What follows it goes to pip. (Into the host's own environment, pip itself installs plugins.)
     """
     from .configuration import read
     from .environments import install_isolated
@@ -111,7 +116,10 @@ def _list_keys(ctx: click.Context, parameter: click.Parameter, wanted: bool) -> 
     help="List the keys, and what each is without --set.",
 )
 def deploy(model: str, assignments: tuple[str, ...]) -> None:
-    """Write Kubernetes manifests that serve MODEL with KServe, as YAML. docs/kubernetes.md explains them."""
+    """Write Kubernetes manifests for MODEL.
+
+    As YAML, to serve it with KServe; docs/kubernetes.md explains them.
+    """
     from ..deploy import render
     from .configuration import read
     from .environments import discover_all
