@@ -302,3 +302,12 @@ def test_a_plugins_wrong_setting_is_told_in_the_log_without_a_traceback(
     )
     assert "Traceback" not in host.log
     host.wait_for(lambda: host.ready("slow"), "the other model")
+
+
+def test_a_variable_that_looks_like_one_of_the_hosts_is_told_and_others_are_let_be(liftwing: Any) -> None:
+    misspelt = {"LIFTWING_TIMEUOT": "5", "LIFTWING_MODEL": "slow"}
+    of_others = {"LIFTWING_SERVICE_PORT": "80", "LIFTWING_PORT": "tcp://10.0.0.1:80", "LIFTWING_TOKEN": "x"}
+    host = liftwing("echo", environ=misspelt | of_others)
+    assert "LIFTWING_TIMEUOT is none of the host's variables; did you mean LIFTWING_TIMEOUT?" in host.log
+    assert "LIFTWING_MODEL is none of the host's variables; did you mean LIFTWING_MODELS?" in host.log
+    assert host.log.count("none of the host's variables") == len(misspelt)

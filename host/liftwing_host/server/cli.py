@@ -166,6 +166,10 @@ def serve(models: tuple[str, ...], config: Path | None, **flags: Any) -> None:
 
     wanted, catalogue = read()
     _log_to_stderr(wanted.host.log_level)
+    for variable, meant in configuration.misspelt_variables().items():
+        logging.getLogger("liftwing_host").warning(
+            "%s is none of the host's variables; did you mean %s?", variable, meant
+        )
     uvloop.run(run.serve(wanted, catalogue, make_reporter(), read))
 
 

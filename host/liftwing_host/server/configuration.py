@@ -6,6 +6,7 @@ The only reader of the host's environment.
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import os
 import sys
 from collections.abc import Mapping
@@ -21,9 +22,13 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["read"]
+__all__ = ["misspelt_variables", "read"]
 
 PLUGIN_PREFIX = "liftwing-plugin-"
+
+_NO_SETTINGS = ("LIFTWING_MODELS", "LIFTWING_CONFIG", "LIFTWING_EVENTS")
+_LOOKS_LIKE = 0.9
+"""Far enough for what Kubernetes sets for a Service, such as LIFTWING_SERVICE_PORT, not to look like ours."""
 
 
 def read(flags: Mapping[str, Any], models: tuple[str, ...] = (), config: Path | None = None) -> Settings:
@@ -97,6 +102,17 @@ def _host_settings(flags: Mapping[str, Any], table: Mapping[str, Any], where: st
         elif environ.get(field.metadata["env"]):
             chosen[field.name] = getattr(from_environment, field.name)
     return dataclasses.replace(from_file, **chosen)
+
+
+def misspelt_variables() -> dict[str, str]:
+    """The variables that are none of the host's and look like one that is, each with that one.
+
+    They are no errors, as a misspelt key is: a plugin, or Kubernetes, may call a variable of its own `LIFTWING_…`.
+    """
+    known = [*_NO_SETTINGS, *(field.metadata["env"] for field in dataclasses.fields(HostSettings))]
+    unknown = [name for name in _own_environment() if name.startswith("LIFTWING_") and name not in known]
+    near = {name: difflib.get_close_matches(name, known, n=1, cutoff=_LOOKS_LIKE) for name in unknown}
+    return {name: found[0] for name, found in near.items() if found}
 
 
 def _own_environment() -> dict[str, str]:
