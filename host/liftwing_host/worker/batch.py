@@ -10,8 +10,10 @@ from ..errors import ConfigurationError
 from ..request import Request
 from ..wire import Head
 from .failures import failure
-from .legs import EnterHook, Leg, arguments_of, closing, finish_leg, open_body, request_of, run_plain
+from .hooks import run_plain
+from .legs import EnterHook, Leg, arguments_of, request_of
 from .plugin import LoadedModel
+from .values import closing, finish_leg, open_body
 
 __all__ = ["run_batch"]
 

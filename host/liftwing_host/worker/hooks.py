@@ -18,7 +18,7 @@ import pluggy
 from .. import hookspecs
 from ..errors import ConfigurationError
 
-__all__ = ["Hook", "find_hooks"]
+__all__ = ["Hook", "find_hooks", "run_plain"]
 
 _HOOKS = ("load", "start", "stop", "predict_batch", "event", *hookspecs.LEG_HOOKS)
 _OF_KSERVE = {"headers": "the client's headers are request.headers", "response_headers": "they cannot be set"}
@@ -42,6 +42,19 @@ class Hook:
     function: Callable[..., Any]
     arguments: tuple[str, ...]
     is_async: bool
+
+
+def run_plain(hook: Hook, arguments: dict[str, Any]) -> Any:
+    """Run a `def` hook. One that gives back a coroutine has the wrong colour."""
+    value = hook.function(**arguments)
+    if not inspect.isawaitable(value):
+        return value
+    if inspect.iscoroutine(value):
+        value.close()
+    raise ConfigurationError(
+        f"{hook.name} is a `def` that returned a coroutine. Declare it `async def`: the colour of a hook says "
+        f"where it runs."
+    )
 
 
 def find_hooks(plugin: types.ModuleType | object, name: str) -> dict[str, Hook]:
