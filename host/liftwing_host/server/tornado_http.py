@@ -67,6 +67,7 @@ class _Request(httputil.HTTPMessageDelegate):
         self._connection = connection
         self._exchange: Exchange
         self._method = ""
+        self._refused = False
         self._writing = writing
 
     # From Tornado
@@ -77,6 +78,10 @@ class _Request(httputil.HTTPMessageDelegate):
         headers: httputil.HTTPHeaders,
     ) -> None:
         assert isinstance(start_line, httputil.RequestStartLine)
+        hosts = len(headers.get_list("Host"))
+        if hosts > 1 or (not hosts and start_line.version != "HTTP/1.0"):
+            self._refused = True
+            raise httputil.HTTPInputError("one Host is expected")
         self._method = start_line.method
         path, _, query = start_line.path.partition("?")
         by_name = {name.lower(): value for name, value in headers.items()}
@@ -91,7 +96,8 @@ class _Request(httputil.HTTPMessageDelegate):
         self._exchange.finish()
 
     def on_connection_close(self) -> None:
-        self._exchange.on_connection_close()
+        if not self._refused:
+            self._exchange.on_connection_close()
 
     # To the exchange
 
