@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import re
 import signal
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -167,24 +166,6 @@ def test_workers_are_only_on_nodes_that_have_the_resource(cluster: RayCluster, o
     lack = "the Ray cluster has no room for a worker: 0.001 scoring wanted, 0 of 0 free"
     host.wait_for(lambda: lack in host.log, "what is missing", SLOWLY)
     assert host.stop() == 0
-
-
-def test_a_cluster_without_room_is_told_once_and_so_is_its_room(cluster: RayCluster, liftwing: Any) -> None:
-    plugin = ON_RAY | {"workers": 1, "ray_num_cpus": 0, "ray_resource": "rare"}
-    arguments = ["--ray-address", cluster.address]
-    host = liftwing(
-        "where", config={"plugins": {"zoo": plugin}}, arguments=arguments, environ=ray_environ(), wait=False
-    )
-    lack = "liftwing-plugin-zoo: the Ray cluster has no room for a worker: 0.001 rare wanted, 0 of 0 free"
-    host.wait_for(lambda: lack in host.log, "what is missing", SLOWLY)
-    seen = time.monotonic()
-    # An interval that is measured: the bridge looks every six seconds.
-    host.wait_for(lambda: time.monotonic() > seen + 14, "two further looks")
-    assert host.log.count(lack) == 1
-    cluster.ask("add", 0, {"rare": 1})
-    host.wait_until_ready(SLOWLY)
-    assert "liftwing-plugin-zoo: its processes can be begun now" in host.log
-    cluster.ask("remove", -1)
 
 
 def test_a_predictor_is_reloaded_on_ray_and_the_actors_before_are_gone(cluster: RayCluster) -> None:
@@ -346,17 +327,3 @@ def test_a_cluster_that_goes_away_costs_other_plugins_nothing_and_comes_back(
         assert ray_host.predict(QUESTIONS[0][1], "outlink-topic-model")
     finally:
         again.stop()
-
-
-def test_an_address_where_there_is_no_cluster_is_told_and_the_others_serve(liftwing: Any) -> None:
-    host = liftwing(
-        "where", "outlink-topic-model",
-        config={"plugins": {"zoo": ON_RAY}},
-        arguments=["--demo", "--ray-address", "127.0.0.1:1", "--workers", "1"],
-        wait=False,
-    )  # fmt: skip
-    host.wait_for(lambda: host.ready("outlink-topic-model"), "the other plugin")
-    host.wait_for(lambda: "where (liftwing-plugin-zoo 1.0) is NOT READY" in host.log, "the report", SLOWLY)
-    assert "the Ray cluster at '127.0.0.1:1' is not available: [Errno 111] Connection refused" in host.log
-    assert "Set --ray-address or LIFTWING_RAY_ADDRESS" in host.log
-    assert host.post({}, "where").json() == {"error": "Model with name where is not ready."}
