@@ -313,3 +313,18 @@ def test_an_interpreter_whose_processes_end_at_once_is_told_of_as_such(tmp_path:
         done = run("download", "mute", LIFTWING_CONFIG=str(config))
         assert "liftwing-plugin-mute cannot be imported: its process died" in done.stderr
         assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("printed", ["Welcome to this machine!", "{}[]"])
+def test_an_interpreter_that_prints_something_else_is_told_of_with_what_it_prints(
+    tmp_path: Path, printed: str
+) -> None:
+    """Such as of an environment whose sitecustomize greets everybody."""
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\necho '{printed}'\n")
+    python.chmod(0o755)
+    config = tmp_path / "liftwing.toml"
+    config.write_text(f'[plugins.mute]\npython = "{python}"\n')
+    done = run("models", LIFTWING_CONFIG=str(config))
+    assert f"{python} does not tell what it holds: it prints '{printed}" in done.stderr
+    assert "Traceback" not in done.stderr

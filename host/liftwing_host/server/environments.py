@@ -25,6 +25,9 @@ __all__ = ["discover_all", "install_isolated", "isolated_offers", "offers_of"]
 
 log = logging.getLogger("liftwing_host.environments")
 
+_ANSWERS_WITHIN = 60.0
+"""Seconds; an interpreter on a slow disk may take some."""
+
 # Runs in the other interpreter: standard library alone, Python 3.10 or newer.
 _ASK = """
 import json, sys
@@ -145,13 +148,27 @@ def _install(requirement: str, home: Path, pip_arguments: Sequence[str]) -> list
 def _ask(python: Path) -> Iterable[Offer]:
     try:
         asked = subprocess.run(  # noqa: S603 - the interpreter is the operator's choice
-            [str(python), "-I", "-c", _ASK, MODELS, FAMILIES], capture_output=True, text=True, check=True
+            [str(python), "-I", "-c", _ASK, MODELS, FAMILIES],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=_ANSWERS_WITHIN,
         )
+        told = json.loads(asked.stdout)
     except OSError as error:
         raise ConfigurationError(f"Cannot run the interpreter {python}: {error.strerror}.") from None
     except subprocess.CalledProcessError as error:
         raise ConfigurationError(f"{python} does not tell what it holds: {error.stderr.strip()}") from None
-    for group, name, entry_point, distribution, version in json.loads(asked.stdout):
+    except subprocess.TimeoutExpired:
+        raise ConfigurationError(
+            f"{python} does not tell what it holds: it does not answer within {_ANSWERS_WITHIN:g} s."
+        ) from None
+    except ValueError:
+        # Something in it prints at its start, such as a sitecustomize.
+        raise ConfigurationError(
+            f"{python} does not tell what it holds: it prints {asked.stdout[:200]!r}."
+        ) from None
+    for group, name, entry_point, distribution, version in told:
         yield Offer(name, group == FAMILIES, entry_point, distribution, version, str(python))
 
 
