@@ -256,3 +256,16 @@ def test_a_client_may_leave_while_its_events_are_taken(liftwing: Any, site: Path
     host.process.send_signal(signal.SIGHUP)
     host.wait_for(lambda: not any(proc.alive(pid) for pid in workers), "the end of the old pool")
     assert host.post({"tell": None}).status == 200
+
+
+def test_an_extension_that_takes_no_events_properly_costs_neither_the_client_nor_another(
+    liftwing: Any, site: Path
+) -> None:
+    """Such as one that is a `def`, and raises before there is anything to wait for."""
+    code = "from liftwing_host import hookimpl\n@hookimpl\ndef liftwing_accept(events):\n    raise KeyError('no stream')"
+    install(site, "other-extension", extensions={"other": "other"}, code={"other": code})
+    host = liftwing("tells", environ=path_with(site), arguments=["--workers", "1"])
+    reply = host.post({"tell": {"a": 1}}, headers={"x-request-id": "the-event"})
+    assert (reply.status, reply.json()) == (200, {"told": {"a": 1}})
+    assert [note["event"] for note in notes(site) if "event" in note] == [{"a": 1}]
+    assert "request the-event: its events were not taken" in host.log

@@ -105,9 +105,10 @@ class Extensions:
             What the client shall know of it, if anything.
         """
         problem: LiftwingError | None = None
-        for accepting in self._manager.hook.liftwing_accept(events=events):
+        for found in self._manager.hook.liftwing_accept.get_hookimpls():
             try:
-                await accepting
+                accept: Any = found.function
+                await accept(**({"events": events} if found.argnames else {}))
             except LiftwingError as error:
                 problem = error
             except Exception:
