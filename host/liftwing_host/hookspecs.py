@@ -68,7 +68,7 @@ def start(model: Any) -> Awaitable[None] | None:
 
 @hookspec
 def stop(model: Any) -> Awaitable[None] | None:
-    """Close what `start` opened, where the process ends in good order. Same colours as `start`."""
+    """Close what `start` opened, where the process ends in good order, within less than a second. Same colours as `start`."""
 
 
 @hookspec(firstresult=True)

@@ -77,7 +77,8 @@ async def stop_models_async(models: Mapping[str, LoadedModel]) -> None:
         hook = model.hooks.get("stop")
         if hook is not None and hook.is_async:
             try:
-                await asyncio.wait_for(hook.function(**_arguments(hook, model)), timeout=5)
+                # Less than `end_with_host` leaves it, so that the log tells.
+                await asyncio.wait_for(hook.function(**_arguments(hook, model)), _LAST_WORDS * 0.8)
             except BaseException:
                 log.exception("stop of model %s failed in the async worker", model.name)
 
