@@ -115,6 +115,23 @@ def test_an_error_whose_status_is_none_of_an_error_is_a_500(zoo_host: LiveHost, 
 
 
 @BOTH_COLOURS
+@pytest.mark.parametrize(
+    ("again", "sent"), [("7", "7"), (7, "7"), (None, None), ("a\r\nSet-Cookie: b", None), ("soon", None)]
+)
+def test_an_error_of_a_plugin_may_ask_the_client_to_come_again(
+    zoo_host: LiveHost, model: str, hook: str, again: Any, sent: str | None
+) -> None:
+    reply = zoo_host.post({"raise": "busy", "again": again}, model)
+    assert said(reply) == (503, {"error": "busy"})
+    assert reply.headers.get("retry-after") == sent
+    assert (
+        sent
+        or again is None
+        or f"_Busy has the retry_after {again!r}, which is no whole number" in zoo_host.log
+    )
+
+
+@BOTH_COLOURS
 @pytest.mark.parametrize(("raised", "status"), [("what it got", 400), ("what it got, in the log", 500)])
 def test_an_error_that_repeats_a_long_request_costs_no_worker(
     zoo_host: LiveHost, model: str, hook: str, raised: str, status: int

@@ -56,7 +56,7 @@ class LiftwingError(Exception):
         status: HTTP status, from 400 to 599; the class's own where it is left out.
 
     Attributes:
-        retry_after: The value of the header Retry-After, where there is to be one.
+        retry_after: The value of the header Retry-After, in whole seconds, where there is to be one.
     """
 
     status: ClassVar[int] = 500

@@ -9,15 +9,11 @@ import sys
 import threading
 import time
 from dataclasses import dataclass
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Literal
 
 from liftwing_host import (
     ConfigurationError,
-    InferenceError,
-    InvalidInput,
-    LiftwingError,
     Model,
     Request,
     setting,
@@ -82,52 +78,6 @@ class Knows(Model):
             "id": request.id, "model": request.model, "protocol": request.protocol,
             "agent": request.headers.get("user-agent"), "remaining": request.remaining(), "payload": features,
         }  # fmt: skip
-
-
-class _NoText(Exception):
-    def __str__(self) -> str:
-        raise ValueError
-
-
-class _NoInit(LiftwingError):
-    status = 418
-
-    def __init__(self, spout: str) -> None:
-        self.spout = spout
-
-
-class Raises(Model):
-    """Raises what it is asked to."""
-
-    def predict(self, features: dict[str, Any]) -> Any:
-        error = {
-            "InvalidInput": InvalidInput("m"),
-            "InferenceError": InferenceError("m"),
-            "teapot": LiftwingError("short and stout", status=418),
-            "RuntimeError": RuntimeError("boom at /secret/path"),
-            "NotImplementedError": NotImplementedError("not yet"),
-            "SystemExit": SystemExit(3),
-            "KeyboardInterrupt": KeyboardInterrupt(),
-            "StopIteration": StopIteration(),
-            "ConfigurationError": ConfigurationError("for the operator"),
-            "half a character": InvalidInput("half: \ud83d"),
-            "half in the log": RuntimeError("half: \ud83d"),
-            "no text": _NoText(),
-            "no string": InvalidInput(b"m"),  # type: ignore[arg-type]
-            "no init": _NoInit("short"),
-            "no error's status": LiftwingError("m", status=features.get("status")),
-            "what it got": InvalidInput(f"Unknown: {features}"),
-            "what it got, in the log": RuntimeError(f"Unknown: {features}"),
-            "an enumeration's": LiftwingError("m", status=HTTPStatus.UNPROCESSABLE_ENTITY),
-        }
-        raise error[features["raise"]]
-
-
-class AsyncRaises(Raises):
-    """The same from an async hook."""
-
-    async def fetch(self, payload: dict[str, Any]) -> Any:
-        return Raises.predict(self, payload)
 
 
 class Returns(Model):

@@ -148,7 +148,9 @@ class Passage:
     def _error(self, answer: Answer) -> LiftwingError:
         head, name = answer.head, self._model.name
         if head["error"] is not None:
-            return LiftwingError(head["error"], status=answer.status)
+            told = LiftwingError(head["error"], status=answer.status)
+            told.retry_after = head.get("retry_after")
+            return told
         log.error(
             "request %s: %s of model %s failed\n%s",
             self._exchange.id, head["hook"], name, head.get("traceback", "the hook cancelled itself"),

@@ -22,7 +22,12 @@ def failure(error: BaseException, hook_name: str) -> Head:
     if isinstance(error, LiftwingError) and not isinstance(error, ConfigurationError):
         # A plugin's own subclass may have left out `super().__init__`.
         message = text_of(getattr(error, "message", error))
-        return {"status": _status(error), "error": message, "hook": hook_name}
+        return {
+            "status": _status(error),
+            "error": message,
+            "hook": hook_name,
+            "retry_after": _retry_after(error),
+        }
     status = 501 if isinstance(error, NotImplementedError) else 500
     return {
         "status": status,
@@ -46,6 +51,19 @@ def text_of(told: object) -> str:
 def traceback_of(error: BaseException) -> str:
     """The traceback of an error, likewise."""
     return text_of("".join(traceback.format_exception(error)))
+
+
+def _retry_after(error: LiftwingError) -> str | None:
+    """The value of its header Retry-After; None where it has none, or one that is no number of seconds."""
+    told = getattr(error, "retry_after", None)
+    if told is None or (str(told).isascii() and str(told).isdigit()):
+        return None if told is None else str(told)
+    log.error(
+        "%s has the retry_after %r, which is no whole number of seconds: none is sent",
+        type(error).__name__,
+        told,
+    )
+    return None
 
 
 def _status(error: LiftwingError) -> int:
