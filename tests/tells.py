@@ -92,7 +92,7 @@ def tell(host: LiveHost, *events: Any, request: str = "r") -> None:
 def metric(host: LiveHost, name: str, **labels: str) -> float:
     """A metric's value; 0 where there is none of these labels."""
     told = host.get("/metrics").body.decode()
-    inside = ",".join(f'{key}="{value}"' for key, value in labels.items())
+    inside = ",".join(f'{key}="{value}"' for key, value in sorted(labels.items()))
     found = re.search(rf"^{name}{re.escape('{' + inside + '}') if labels else ''} (\S+)$", told, re.MULTILINE)
     return float(found.group(1)) if found else 0.0
 

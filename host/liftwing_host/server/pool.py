@@ -155,6 +155,17 @@ class Pool:
                 return False
         return True
 
+    def waiting(self, model: str) -> int:
+        """How many requests to a model wait for a process, or for the predictor."""
+        return sum(
+            line.waiting(model) for line in dict.fromkeys([*self._lines.values(), self._suspects.line])
+        )
+
+    @property
+    def deaths(self) -> int:
+        """How many of its processes have ended otherwise than in good order."""
+        return self._processes.deaths
+
     def live_workers(self) -> list[Worker]:
         """The workers that are there now."""
         lines = dict.fromkeys([*self._lines.values(), self._suspects.line])

@@ -53,6 +53,7 @@ class Processes:
         board: The hooks that the workers run now.
         stderr: What all of them print.
         template: The template, while there is one.
+        deaths: How many of them have ended otherwise than in good order.
         fork_refused: Why workers are not forked from the template; None where they are.
     """
 
@@ -90,6 +91,7 @@ class Processes:
         self._exits: dict[int | None, asyncio.Future[None]] = {}
         self._orphans: dict[int, int] = {}
         self._closing = False
+        self.deaths = 0
 
     async def open(self) -> None:
         """Be ready for child processes."""
@@ -211,6 +213,7 @@ class Processes:
         except subprocess.TimeoutExpired:
             launched.kill()
             status = await loop.run_in_executor(None, launched.wait)
+        self.deaths += int(status != 0)
         if child is self.template and not self._closing:
             self._adopt()
         return status
@@ -298,6 +301,7 @@ class Processes:
                 # may have left it to another process.
                 asyncio.get_running_loop().call_later(_LAST_WORDS, worker.abort)
         if status:
+            self.deaths += 1
             log.warning("%s: %s (pid %d) %s", self.name, role, pid, describe_status(status))
 
 

@@ -58,7 +58,7 @@ async def serve(
     if extensions.takes_events:
         host.events = EventTakers(extensions.accept)
     await extensions.start(view)
-    routes = [metrics_route(host.tally, extensions), *extensions.routes(view)]
+    routes = [metrics_route(host, extensions), *extensions.routes(view)]
     server = _SERVERS[settings.host.http](Application(host, routes))
     await server.listen(sockets)
     signals = _Signals(Reloader(host, read_again, lambda read: _assemble_again(host, *read, bodies)))
