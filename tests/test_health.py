@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -45,3 +46,23 @@ def test_a_host_that_drains_is_not_ready_and_lives(liftwing: Callable[..., LiveH
         assert told(host, "/v2/health/live") == (200, {"live": True})
         assert client.reply().status == 200
     host.process.terminate()
+
+
+class TalkativeHost(LiveHost):
+    """Tells after a tenth of a second what others tell after half a minute."""
+
+    def command(self) -> list[str]:
+        told = "from liftwing_host.server import cli, run; run._TELL_EVERY = 0.1; cli.main(prog_name='liftwing-host')"
+        return [sys.executable, "-c", told]
+
+
+def test_a_model_that_loads_for_long_is_told_of_in_the_log(tmp_path: Path) -> None:
+    may_load = tmp_path / "may-load"
+    host = TalkativeHost(["slow-to-load"], wait=False, environ={"ZOO_MAY_LOAD": str(may_load)})
+    try:
+        host.wait_for(lambda: host.log.count("still waiting for slow-to-load, after ") > 1, "two such lines")
+        may_load.touch()
+        host.wait_for(lambda: "is ready: " in host.log, "the report")
+    finally:
+        assert host.stop() == 0
+    assert "still waiting" not in host.log.partition("is ready: ")[2]

@@ -31,6 +31,9 @@ __all__ = ["serve"]
 
 log = logging.getLogger("liftwing_host")
 
+_TELL_EVERY = 30.0
+"""Seconds after which the log tells what is still being loaded."""
+
 _SERVERS: dict[str, type[LlhttpServer | TornadoServer]] = {"llhttp": LlhttpServer, "tornado": TornadoServer}
 
 
@@ -67,7 +70,7 @@ async def serve(
         reporter.loading(host.models.values())
         for pool in pools:
             pool.start(reporter.heard)
-        await _until_loaded(pools, signals)
+        await _until_loaded(host, signals)
         # What is there now stays: to look through it again and again would hold up requests.
         gc.collect()
         gc.freeze()
@@ -99,9 +102,15 @@ def _warn_of_unused_tables(settings: Settings, pools: list[Pool]) -> None:
         log.warning("the configuration has tables for what is not served: %s", ", ".join(unused))
 
 
-async def _until_loaded(pools: list[Pool], signals: _Signals) -> None:
-    loaded = asyncio.gather(*(pool.settled.wait() for pool in pools))
-    await first_of(loaded, signals.first)
+async def _until_loaded(host: Host, signals: _Signals) -> None:
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    loaded = asyncio.gather(*(pool.settled.wait() for pool in host.pools))
+    ends: list[asyncio.Future[Any]] = [loaded, signals.first]
+    # A `load` that hangs says nothing by itself.
+    while not (await asyncio.wait(ends, timeout=_TELL_EVERY, return_when=asyncio.FIRST_COMPLETED))[0]:
+        waits = [model.name for pool in host.pools if not pool.settled.is_set() for model in pool.models]
+        log.info("still waiting for %s, after %.0f s", ", ".join(waits), loop.time() - began)
     loaded.cancel()
     await asyncio.gather(loaded, return_exceptions=True)
 
