@@ -24,6 +24,7 @@ from ..hookspecs import LEG_HOOKS
 from ..wire import VERSION, Head, HookBoard
 from .call import AT_PREDICTOR, Call
 from .launch import host_path, launch
+from .orphans import Orphans
 from .stderr import StderrTail
 from .template import Template
 from .worker import Worker
@@ -89,7 +90,7 @@ class Processes:
         # The template that is there now need not be the one that forked a worker.
         self._forked_by: weakref.WeakKeyDictionary[Worker, Template] = weakref.WeakKeyDictionary()
         self._exits: dict[int | None, asyncio.Future[None]] = {}
-        self._orphans: dict[int, int] = {}
+        self._orphans = Orphans(self._exited)
         self._closing = False
         self.deaths = 0
 
@@ -232,8 +233,7 @@ class Processes:
         for child in list(self._launched):
             child.close()
         await asyncio.gather(*(self.see_off(child) for child in list(self._launched)))
-        for pid in list(self._orphans):
-            self._forget_orphan(pid)
+        self._orphans.close()
         self.stderr.close()
         self.board.close()
         os.close(self._board_fd)
@@ -264,33 +264,16 @@ class Processes:
         self._exits[pid] = asyncio.get_running_loop().create_future()
 
     def _adopt(self) -> None:
-        """A template that is gone tells of no ends any more. Process 1, as the host is in a container, is now the
-        parent of those that it forked, and has to reap them; elsewhere init does."""
+        """A template that is gone tells of no ends any more."""
         for pid in [pid for pid in self._exits if pid is not None and pid not in self._orphans]:
             try:
-                self._orphans[pid] = pidfd = os.pidfd_open(pid)
+                self._orphans.adopt(pid)
             except ProcessLookupError:
                 self._exited(pid, 0)
             except OSError:
                 # It serves on, and nobody hears of its end but by its socket.
                 del self._roles[pid]
                 self._exits.pop(pid).set_result(None)
-            else:
-                asyncio.get_running_loop().add_reader(pidfd, self._reap, pid)
-
-    def _reap(self, pid: int) -> None:
-        """An orphaned worker has ended."""
-        self._forget_orphan(pid)
-        try:
-            status = os.waitstatus_to_exitcode(os.waitpid(pid, os.WNOHANG)[1])
-        except ChildProcessError:
-            status = 0  # Init's child, and init knows how it ended.
-        self._exited(pid, status)
-
-    def _forget_orphan(self, pid: int) -> None:
-        pidfd = self._orphans.pop(pid)
-        asyncio.get_running_loop().remove_reader(pidfd)
-        os.close(pidfd)
 
     def _exited(self, pid: int, status: int) -> None:
         role = self._roles.pop(pid)
