@@ -40,7 +40,7 @@ def test_a_cluster_without_room_is_told_once_and_so_is_its_room(cluster: RayClus
     assert host.log.count(lack) == 1
     cluster.ask("add", 0, {"rare": 1})
     host.wait_until_ready(SLOWLY)
-    assert "liftwing-plugin-zoo: its processes can be begun now" in host.log
+    assert "liftwing-plugin-zoo: its processes can be begun now" in host.log, host.log
 
 
 def test_an_address_where_there_is_no_cluster_is_told_and_the_others_serve(liftwing: Any) -> None:

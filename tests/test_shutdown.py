@@ -211,6 +211,8 @@ def test_a_host_that_is_killed_leaves_no_worker_that_cannot_look_up(
     models = {"holds": "holds_model:Holds"}
     install(tmp_path, "liftwing-plugin-holds", models=models, code={"holds_model": HOLDS_THE_GIL})
     host = liftwing("holds", arguments=["--workers", "2"], environ=path_with(tmp_path))
+    # With one of its workers it is ready; the report waits for both.
+    host.wait_for(lambda: "is ready" in host.log, "the report")
     template = proc.template(host)
     before = {pid: cpu_switches(pid) for pid in proc.workers(host)}
     with under_way(host, "holds", b"{}"):

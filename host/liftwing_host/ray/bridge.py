@@ -222,7 +222,7 @@ class Bridge:
         lack = asyncio.ensure_future(asyncio.to_thread(self._cluster.lack))
         if (await asyncio.wait([lack], timeout=_TOLD_WITHIN))[0]:
             lacking = lack.result()
-            return lacking and f"the Ray cluster has no room for a worker: {lacking}"
+            return f"the Ray cluster has no room for a worker: {lacking}" if lacking else None
         return "the Ray cluster does not answer"
 
     async def _follow_seat(self, seat: Seat) -> None:
