@@ -18,7 +18,6 @@ from .http_message import Message, refusal
 from .http_reader import MessageReader
 
 if TYPE_CHECKING:
-    from ..body_arena import Body
     from .app import Application
 
 __all__ = ["LINGER", "Connection"]
@@ -43,7 +42,9 @@ class Connection(asyncio.BufferedProtocol):
         self._reader = MessageReader(self)
         self._transport: asyncio.Transport
         self.gone: asyncio.Future[None] = self._loop.create_future()
-        self._large_left: int | None = None
+        # The length of a body of which only the beginning goes through the parser; then the body itself.
+        self._large_length: int | None = None
+        self._large: LargeBody | None = None
         # Why nothing more is read, until all that came before it has been answered.
         self._refusal: HTTPStatus | None = None
         # What is being answered, and what waits for its turn.
@@ -66,16 +67,21 @@ class Connection(asyncio.BufferedProtocol):
         self._connections.discard(self)
         self._waiting.clear()
         # Connection and parser refer to each other: not to keep a large body until the collector comes by.
-        message, self._answering, self._reader.message = self._answering, None, None
+        message, self._answering, self._reader.message, self._large = self._answering, None, None, None
         if message is not None and message.exchange is not None:
             message.exchange.on_connection_close()
         if not self.gone.done():
             self.gone.set_result(None)
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002, D102
-        return self._buffer
+        return self._buffer if self._large is None else self._large.missing()
 
     def buffer_updated(self, nbytes: int) -> None:  # noqa: D102
+        if self._large is not None:
+            self._progress = self._loop.time()
+            if self._large.received(nbytes):
+                self._large_arrived(self._large)
+            return
         if self._ending or self._refusal is not None:
             return
         # A head that comes in drips makes no progress: it has its time as a whole.
@@ -89,8 +95,8 @@ class Connection(asyncio.BufferedProtocol):
             self._begin_early(self._answering)
         if self._waiting or self._write_blocked:
             self._transport.pause_reading()
-        elif self._large_left is not None:
-            self._read_large(self._large_left)
+        elif self._large_length is not None:
+            self._read_large(self._large_length)
 
     def pause_writing(self) -> None:  # noqa: D102
         self._write_blocked = True
@@ -116,7 +122,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def body_arrived(self, message: Message, body: bytes) -> None:
         """Give it to the exchange, if that has begun and there is not much more to come."""
-        if message.exchange is None or self._large_left is not None:
+        if message.exchange is None or self._large_length is not None:
             message.chunks.append(body)
         else:
             message.exchange.data_received(body)
@@ -132,26 +138,23 @@ class Connection(asyncio.BufferedProtocol):
             for chunk in message.chunks:
                 message.exchange.data_received(chunk)
             message.chunks.clear()
-            self._large_left = None
+            self._large_length = None
             message.exchange.finish()
 
     def _read_large(self, length: int) -> None:
         message = self._reader.message
         assert message is not None
-        self._large_left = None
-        place = self._application.bodies.take(length)
-        body = LargeBody(self, message.chunks, length, place, self._progressed, self._large_arrived)
+        self._large_length = None
+        self._large = LargeBody(length, self._application.bodies.take(length))
+        for chunk in message.chunks:
+            self._large.begin(chunk)
         message.chunks.clear()
-        self._transport.set_protocol(body)
 
-    def _progressed(self) -> None:
-        self._progress = self._loop.time()
-
-    def _large_arrived(self, body: Body) -> None:
+    def _large_arrived(self, large: LargeBody) -> None:
+        self._large = None
         message = self._reader.message
-        self._transport.set_protocol(self)
         if message is not None and message.exchange is not None:
-            message.exchange.body_received(body)
+            message.exchange.body_received(large.body)
         self._reader.complete_elsewhere()
 
     # One message after the other
@@ -161,7 +164,7 @@ class Connection(asyncio.BufferedProtocol):
         length = message.headers.get("content-length", "")
         if length.isdecimal() and LARGE < int(length) <= self._application.max_body_size:
             # Its beginning has come through the parser; the rest is read past it.
-            self._large_left = int(length)
+            self._large_length = int(length)
         self._begin(message)
 
     def _begin(self, message: Message) -> None:
@@ -176,7 +179,7 @@ class Connection(asyncio.BufferedProtocol):
             waits = message.headers.get("expect", "").lower() == "100-continue" and not message.old
             if waits and not exchange.answered:
                 self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            if self._large_left is not None:
+            if self._large_length is not None:
                 return
         for chunk in message.chunks:
             exchange.data_received(chunk)
