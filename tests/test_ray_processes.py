@@ -13,6 +13,7 @@ import pytest
 
 from liftwing_host.body_arena import BodyArena
 from liftwing_host.channel import Channel
+from liftwing_host.server.line import Line
 from liftwing_host.server.ray_processes import RayProcesses
 from liftwing_host.server.settings import PluginSettings
 from liftwing_host.server.worker import Worker
@@ -40,7 +41,7 @@ def test_workers_for_which_there_was_no_place_are_forgotten(monkeypatch: pytest.
         await processes.begin_template(lambda _: None, lambda _: None)
         workers: weakref.WeakSet[Worker] = weakref.WeakSet()
         for number in range(3):
-            worker = Worker("compute", 0, number, 1, lambda _: None, lambda *_: None)
+            worker = Worker("compute", 0, number, 1, Line(), lambda *_: None)
             workers.add(worker)
             await processes.begin_worker(worker)
             await worker.ended

@@ -28,6 +28,11 @@ Every head has a ``kind``. The conversations, in the order in which they begin::
       │        more: so many calls of this batch follow  │
       │ cancel id  ────────────────────────────────────→ │  async worker only
       │ ←──── answer   id, status, …  + body             │  exactly one for each call, cancelled or not
+      │        next: the call that it has begun by itself │
+
+A compute worker has a second socket, of messages (`SOCK_SEQPACKET`), in which `call`s lie that it will run next. It
+looks there before it sends an answer, and says in the answer what it took (`next`). Until then the host can take them
+back: `server/ahead.py`.
 
 A process that loads for itself (no template) gets `init`, tells `loaded`, and goes on as a worker. One that
 only describes gets `init`, tells `described` for each model, and ends.
@@ -49,9 +54,11 @@ import orjson
 
 from .body_arena import Body, Place
 
-__all__ = ["CANCELLED", "VERSION", "FrameReader", "Head", "HookBoard", "ProtocolError", "frame", "sendable"]
+__all__ = [
+    "CANCELLED", "VERSION", "FrameReader", "Head", "HookBoard", "ProtocolError", "frame", "message", "sendable",
+]  # fmt: skip
 
-VERSION = 3
+VERSION = 4
 """Compared in `init`, `ready` and `hello`: a plugin's own environment may hold another liftwing-host."""
 
 CANCELLED = 499
@@ -78,6 +85,19 @@ def frame(head: Mapping[str, Any], body: Body = b"") -> list[bytes | bytearray |
     if len(body) < _BUFFER:
         return [b"".join((prefix, encoded, body))]
     return [prefix + encoded, body]
+
+
+def message(framed: memoryview) -> tuple[Head, bytes]:
+    """The head and the body of one whole message.
+
+    Raises:
+        ProtocolError: The bytes are no message, or not one.
+    """
+    head_size, body_size = _sizes(framed, 0)
+    body_at = _PREFIX.size + head_size
+    if body_at + body_size != len(framed):
+        raise ProtocolError(f"{len(framed)} bytes with a head of {head_size} and a body of {body_size}")
+    return _head(framed[_PREFIX.size : body_at]), bytes(framed[body_at:])
 
 
 def sendable(told: object) -> str:
@@ -174,7 +194,7 @@ class FrameReader:
         self._start = self._end = 0
 
 
-def _sizes(buffer: bytearray, at: int) -> tuple[int, int]:
+def _sizes(buffer: bytearray | memoryview, at: int) -> tuple[int, int]:
     head_size, body_size = _PREFIX.unpack_from(buffer, at)
     if head_size > _MAX_HEAD or body_size > _MAX_BODY:
         raise ProtocolError(f"a head of {head_size} bytes and a body of {body_size}")

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ..body_arena import Body
     from ..errors import LiftwingError
     from .served_model import Leg
+    from .worker import Worker
 
 __all__ = ["AT_PREDICTOR", "Answer", "Call", "Runner"]
 
@@ -76,6 +77,7 @@ class Call:
         on_outcome: Given the answer, or the error that stands for it; once.
 
     Attributes:
+        ahead_of: The busy worker that will run it next, unless it is taken back before.
         hooks: The hooks of the leg.
         batch_size: How many calls may be run as one batch with it, itself included.
         head: The head of the message to the worker.
@@ -86,7 +88,7 @@ class Call:
     """
 
     __slots__ = (
-        "_on_outcome", "batch_size", "body", "deadline", "deaths", "guard", "head", "hooks", "id", "model", "number",
+        "_on_outcome", "ahead_of", "batch_size", "body", "deadline", "deaths", "guard", "head", "hooks", "id", "model", "number",
         "timeout", "worker",
     )  # fmt: skip
 
@@ -119,6 +121,7 @@ class Call:
         # None once it has been called: caller and call refer to each other, and to the body of the request.
         self._on_outcome: Callable[[Answer | LiftwingError], None] | None = on_outcome
         self.worker: Runner | None = None
+        self.ahead_of: Worker | None = None
         self.deaths = 0
         self.guard: asyncio.TimerHandle | None = None
 

@@ -77,9 +77,9 @@ class Passage:
         """The time is over. An async hook is cancelled and says where it was; a compute hook cannot be asked."""
         self._expired = True
         call, leg = self._call, self._model.legs[self._number]
+        self._model.pool.drop(call, leg)
         waits = call.worker is None
         hook = self._model.pool.hook_of(call)
-        self._model.pool.drop(call, leg)
         if waits or leg.kind == "compute":
             call.end(self._too_late(hook))
 

@@ -22,6 +22,7 @@ from ..body_arena import BodyArena
 from ..errors import ConfigurationError
 from ..hookspecs import LEG_HOOKS
 from ..wire import VERSION, Head, HookBoard
+from .ahead import Ahead
 from .call import AT_PREDICTOR, Call
 from .launch import host_path, launch
 from .orphans import Orphans
@@ -167,7 +168,10 @@ class Processes:
         """
         host_end, child_end = socket.socketpair()
         if self.template is not None and self.fork_refused is None:
-            self.template.fork(self._place(worker), child_end.fileno())
+            if worker.role == "compute":
+                worker.ahead = Ahead()
+            ahead = worker.ahead.worker_end.fileno() if worker.ahead is not None else None
+            self.template.fork(self._place(worker), child_end.fileno(), ahead)
             self._forked_by[worker] = self.template
             child_end.close()
             await worker.connect(host_end)

@@ -99,7 +99,7 @@ class Slot:
         while True:
             await can_begin.wait()
             number = self._processes.next_number()
-            worker = Worker(self.role, self.number, number, self._places, self.line.has_room, self._overdue)
+            worker = Worker(self.role, self.number, number, self._places, self.line, self._overdue)
             listen(worker)
             await self._begin(worker)
             await first_of(worker.hello, worker.ended)

@@ -31,14 +31,16 @@ class Template:
         """Tell it what to load."""
         self._channel.send(head)
 
-    def fork(self, place: Head, child_end: int) -> None:
+    def fork(self, place: Head, child_end: int, ahead: int | None = None) -> None:
         """Ask for a worker with that end of a connection. The caller closes its own copy of it.
 
         Args:
             place: What the worker is told of itself: role, slot, number, threads.
             child_end: The file descriptor of its end.
+            ahead: The file descriptor by which it reads the calls ahead of it; None where there will be none.
         """
-        self._channel.send({"kind": "fork"} | place, [child_end])
+        fds = [child_end] if ahead is None else [child_end, ahead]
+        self._channel.send({"kind": "fork", "ahead": ahead is not None} | place, fds)
 
     def kill(self, pid: int) -> None:
         """Ask it to kill one of its workers. It alone knows whether the process id is still that worker's."""

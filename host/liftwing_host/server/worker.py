@@ -9,10 +9,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from ..body_arena import Body, Place
 from ..wire import FrameReader, Head, frame
+from .ahead import Ahead
 from .call import Answer, Call
 
 __all__ = ["KILL_AFTER", "Worker"]
@@ -20,9 +21,22 @@ __all__ = ["KILL_AFTER", "Worker"]
 KILL_AFTER = 1.0
 """Seconds past its deadline after which a call that is not answered has its worker killed."""
 
+QUICK = 0.005
+"""Seconds within which a worker that is given calls ahead answers: what waits for longer waits in the line."""
+
 _SLICE = 1 << 17
 """Bytes of a large body that are written at once; about what a socket takes."""
 _PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+class Source(Protocol):
+    """Where a worker's calls come from: its line."""
+
+    def has_room(self, worker: Worker) -> None:
+        """It can be given another call, or calls ahead."""
+
+    def begun(self, call: Call) -> None:
+        """It has begun a call that lay ahead of it."""
 
 
 class Worker(asyncio.BufferedProtocol):
@@ -36,7 +50,7 @@ class Worker(asyncio.BufferedProtocol):
         slot: The number of its slot, which shows in `ps`.
         number: Its number among all that the pool has had, and its byte on the hook board.
         places: How many calls it may run at once. A batch takes one place of a compute worker.
-        on_room: Told when it can take another call.
+        source: Where its calls come from.
         on_overdue: Told of a call that is not answered long after its deadline.
 
     Attributes:
@@ -47,6 +61,9 @@ class Worker(asyncio.BufferedProtocol):
         pid: Its process id, once it has said hello.
         answers: How many calls it has answered.
         calls: What it runs now, by id.
+        ahead: What it will run next; None for a worker that gets its calls one by one.
+        quick: Whether it gave its last answer within `QUICK` of beginning the call, or of its answer before.
+        turn: When it last answered, in answers of all workers of its line.
         on_loading: Told what it says while it loads.
         elsewhere: Whether it runs on another machine. It shares neither memory nor a clock with this one.
         told_bytes: How much memory it has, as it was told; for one that runs elsewhere.
@@ -58,7 +75,7 @@ class Worker(asyncio.BufferedProtocol):
         slot: int,
         number: int,
         places: int,
-        on_room: Callable[[Worker], None],
+        source: Source,
         on_overdue: Callable[[Worker, Call], None],
     ) -> None:
         self._loop = loop = asyncio.get_running_loop()
@@ -72,13 +89,17 @@ class Worker(asyncio.BufferedProtocol):
         self.pid: int | None = None
         self.answers = 0
         self.calls: dict[int, Call] = {}
+        self.ahead: Ahead | None = None
+        self.quick = False
+        self.turn = 0
         self.on_loading: Callable[[Head], Any] | None = None
         self.elsewhere = False
         self.told_bytes = 0
         self._places = places
         self._wear_after: int | None = None
+        self._began = 0.0
         self._idle: asyncio.Future[None] | None = None
-        self._on_room = on_room
+        self._source = source
         self._on_overdue = on_overdue
         self._reader = FrameReader()
         # asyncio would copy whatever the socket does not take at once, again and again for a large body.
@@ -114,6 +135,7 @@ class Worker(asyncio.BufferedProtocol):
 
     def give(self, calls: Sequence[Call]) -> None:
         """Have it run a call, or several as one batch."""
+        self._began = time.monotonic()
         more = len(calls)
         for call in calls:
             more -= 1
@@ -121,6 +143,35 @@ class Worker(asyncio.BufferedProtocol):
             self.calls[call.id] = call
             head, body = self._for_elsewhere(call) if self.elsewhere else (call.head, call.body)
             self.send(head | {"more": more} if more else head, body)
+
+    def give_ahead(self, call: Call) -> bool:
+        """Let a call be the one that it runs after what it has; whether that is possible."""
+        assert self.ahead is not None
+        if not self.ahead.put(call):
+            return False
+        call.ahead_of = self
+        return True
+
+    def take_back(self) -> list[Call]:
+        """The calls ahead of it that it has not begun, and will not begin any more."""
+        if self.ahead is None:
+            return []
+        back = self.ahead.take_back()
+        for call in self.ahead.rest():
+            if self.ended.done():
+                # It read the call, and died before it could answer the one before: it has not begun it.
+                back.insert(0, call)
+            else:
+                self._begin(call)
+        for call in back:
+            call.ahead_of = None
+        return back
+
+    def _begin(self, call: Call) -> None:
+        call.ahead_of = None
+        call.worker = self
+        self.calls[call.id] = call
+        self._source.begun(call)
 
     def _for_elsewhere(self, call: Call) -> tuple[Head, Body]:
         """The time that is left, since a moment on this machine's clock says nothing there; and the body itself."""
@@ -170,6 +221,9 @@ class Worker(asyncio.BufferedProtocol):
     def close(self) -> None:
         """Let it end: it sees the end of file."""
         self.retired = True
+        if self.ahead is not None:
+            self.ahead.close()
+            self.ahead = None
         if self._transport is not None:
             self._transport.close()
 
@@ -227,6 +281,12 @@ class Worker(asyncio.BufferedProtocol):
         call = self.calls.pop(head["id"])
         call.disarm()
         self.answers += 1
+        if self.ahead is not None:
+            now = time.monotonic()
+            self.quick, self._began = now - self._began < QUICK, now
+            following = self.ahead.begun(head["next"]) if "next" in head else None
+            if following is not None:
+                self._begin(following)
         if self._idle is not None and not self.calls:
             idle, self._idle = self._idle, None
             if not idle.done():
@@ -234,5 +294,5 @@ class Worker(asyncio.BufferedProtocol):
         if self._wear_after is not None and self.answers >= self._wear_after:
             self.wear(f"it has answered {self.answers} calls")
         # Its next call first: it would idle while this one's answer is sent.
-        self._on_room(self)
+        self._source.has_room(self)
         call.end(Answer(head, body))

@@ -20,6 +20,9 @@ from .priority import Priority
 __all__ = ["hook_entered", "serve_compute"]
 
 
+_Message = tuple[Head, bytes | bytearray | memoryview]
+
+
 def serve_compute(
     connection: Connection, models: Mapping[str, LoadedModel], board: HookBoard, number: int
 ) -> None:
@@ -29,28 +32,33 @@ def serve_compute(
         return
     legs = {name: plan_legs(model) for name, model in models.items()}
     enter = hook_entered(board, number)
-    batch: list[tuple[Head, bytes | bytearray | memoryview]] = []
-    for head, body in connection.messages():
-        if head["kind"] != "call":
+    batch: list[_Message] = []
+    for message in connection.messages():
+        if message[0]["kind"] != "call":
             continue
-        model = models[head["model"]]
-        leg = legs[model.name][head["leg"]]
-        if head.get("more") or batch:
-            batch.append((head, body))
-            if head.get("more"):
-                continue
+        batch.append(message)
+        if "more" in message[0]:
+            continue
+        following: _Message | None = None
+        while batch:
+            head, body = batch[0]
+            model = models[head["model"]]
+            leg = legs[model.name][head["leg"]]
             priority.leg_begins()
-            answers = run_batch(leg, model, batch, enter)
-        else:
-            priority.leg_begins()
-            answers = [run_compute_leg(leg, model, head, body, enter)]
-        priority.leg_ended()
-        board[number] = 0
-        ids = [call["id"] for call, _ in batch] or [head["id"]]
-        batch.clear()
-        for call_id, (answer, answer_body) in zip(ids, answers, strict=True):
-            answer["kind"], answer["id"] = "answer", call_id
-            connection.send(answer, answer_body)
+            if len(batch) == 1:
+                answers = [run_compute_leg(leg, model, head, body, enter)]
+            else:
+                answers = run_batch(leg, model, batch, enter)
+            priority.leg_ended()
+            board[number] = 0
+            # Before the answer, which tells of it: the host always knows what runs here.
+            following = connection.take_ahead()
+            if following is not None:
+                answers[-1][0]["next"] = following[0]["id"]
+            for (call, _), (answer, answer_body) in zip(batch, answers, strict=True):
+                answer["kind"], answer["id"] = "answer", call["id"]
+                connection.send(answer, answer_body)
+            batch = [following] if following is not None else []
     stop_models(models, "compute")
 
 

@@ -9,11 +9,12 @@ import threading
 from collections.abc import Iterator
 
 from ..body_arena import BodyWindow
-from ..wire import FrameReader, Head, frame
+from ..wire import FrameReader, Head, frame, message
 
 __all__ = ["Connection"]
 
 _FDS_AT_ONCE = 8
+_LARGEST_AHEAD = 1 << 16
 
 
 class Connection:
@@ -25,12 +26,17 @@ class Connection:
         window: Where the bodies of calls lie that are not sent.
     """
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, ahead: socket.socket | None = None) -> None:
         self.socket = sock
+        self._ahead = ahead
+        self._ahead_buffer = memoryview(bytearray(_LARGEST_AHEAD if ahead is not None else 0))
         # What a plugin begins must not have it, too: the end of this process would not be the end of the socket, and
         # the host would never hear of it.
         sock.set_inheritable(False)
         os.register_at_fork(after_in_child=sock.close)
+        if ahead is not None:
+            ahead.setblocking(False)
+            os.register_at_fork(after_in_child=ahead.close)
         self.received_fds: list[int] = []
         self.window: BodyWindow | None = None
         self._reader = FrameReader()
@@ -43,6 +49,19 @@ class Connection:
             while count := self.socket.recv_into(self._reader.get_buffer()):
                 for head, body in self._reader.received(count):
                     yield head, self.body_of(head, body)
+
+    def take_ahead(self) -> tuple[Head, bytes | bytearray | memoryview] | None:
+        """The next of the calls that lie ahead of this worker; None where there are none. Never waits."""
+        if self._ahead is None:
+            return None
+        try:
+            count = self._ahead.recv_into(self._ahead_buffer)
+        except BlockingIOError:
+            return None
+        if not count:
+            return None  # The host is gone.
+        head, body = message(self._ahead_buffer[:count])
+        return head, self.body_of(head, body)
 
     def body_of(self, head: Head, sent: bytes | bytearray) -> bytes | bytearray | memoryview:
         """The body of a message: what was sent, or what lies where the head says; there it is not copied."""

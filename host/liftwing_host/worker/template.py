@@ -248,11 +248,12 @@ class _Forks:
 
     def _obey(self, head: Head) -> None:
         if head["kind"] == "fork":
-            self._fork(head, self._connection.received_fds.pop(0))
+            fds = self._connection.received_fds
+            self._fork(head, [fds.pop(0) for _ in range(2 if head["ahead"] else 1)])
         elif head["kind"] == "kill" and head["pid"] in self._children:
             os.kill(head["pid"], signal.SIGKILL)
 
-    def _fork(self, head: Head, fd: int) -> None:
+    def _fork(self, head: Head, fds: list[int]) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         try:
@@ -260,10 +261,13 @@ class _Forks:
         except OSError as error:
             # No memory, or too many processes. The host sees the end of the worker's socket, and asks again later.
             log.error("no worker can be forked: %s", error)
-            os.close(fd)
+            pid = -1
+        if pid:
+            for fd in fds:
+                os.close(fd)
+        if pid < 0:
             return
         if pid:
-            os.close(fd)
             self._children.add(pid)
             self._connection.send({"kind": "forked", "slot": head["slot"], "role": head["role"], "pid": pid})
             return
@@ -275,7 +279,7 @@ class _Forks:
             self._wake.close()
             self._wake_write.close()
             gc.enable()
-            self._serve(Connection(socket.socket(fileno=fd)), self._models, head)
+            self._serve(Connection(*(socket.socket(fileno=fd) for fd in fds)), self._models, head)
             status = 0
         except BaseException:
             log.exception("a worker ended")
