@@ -14,7 +14,7 @@ Which file does what, in the order in which a request meets them::
     app, exchange                every URL on one page; one HTTP request and its answer
     health, metadata, inference  what the URLs do
     served_model, pool, slot     a model's state; the processes behind a plugin; what keeps one of them alive
-    line, call                   who waits for which process; one leg of one request
+    line, ahead, call            who waits for which process; what lies ahead of a busy one; one leg of one request
     loading                      what keeps a plugin's template alive; what became of its models
     suspects                     the calls whose worker died while it ran many
     processes, template, worker  the host's ends of its child processes
