@@ -40,6 +40,7 @@ def test_the_hooks_take_these_arguments() -> None:
         "predict": ["features", "request", "model"], "postprocess": ["prediction", "request", "model"],
         "event": ["prediction", "response", "request", "model"],
     }  # fmt: skip
+    assert sorted(hookspecs.HOOKS) == sorted(taken)
     assert hookspecs.LEG_HOOKS == ("fetch", "preprocess", "predict", "postprocess")
 
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from .model import ModelConfig
     from .request import Request
 
-__all__ = ["LEG_HOOKS", "PROJECT", "hookimpl", "hookspec"]
+__all__ = ["HOOKS", "LEG_HOOKS", "PROJECT", "hookimpl", "hookspec"]
 
 PROJECT = "liftwing_host"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -40,6 +40,9 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 LEG_HOOKS = ("fetch", "preprocess", "predict", "postprocess")
 """The hooks that a request goes through, in their order."""
+
+HOOKS = ("load", "start", "stop", "predict_batch", "event", *LEG_HOOKS)
+"""All that are specified below."""
 
 
 @hookspec(firstresult=True)

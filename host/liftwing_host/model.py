@@ -10,11 +10,10 @@ from types import SimpleNamespace
 from typing import Any, ClassVar, Literal
 
 from .errors import ConfigurationError, ModelFileMissing
-from .hookspecs import LEG_HOOKS, hookimpl
+from .hookspecs import HOOKS, hookimpl
 
 __all__ = ["Model", "ModelConfig", "PublishedFile"]
 
-_HOOKS = ("load", "start", "stop", "predict_batch", "event", *LEG_HOOKS)
 _LOOKS_LIKE = 0.9
 _OTHER_WORDS = {
     "preprocessing": "preprocess",
@@ -137,7 +136,7 @@ class Model:
             is_method = callable(value) or isinstance(value, classmethod)
             if name.startswith("_") or not is_method or isinstance(value, type):
                 continue
-            if name in _HOOKS:
+            if name in HOOKS:
                 hookimpl(_plain_function(cls, name, value))
             else:
                 _reject_misspelt(cls, name)
@@ -153,7 +152,7 @@ def _plain_function(cls: type, name: str, value: Any) -> Callable[..., Any]:
 def _reject_misspelt(cls: type, name: str) -> None:
     """A hook under a wrong name would never run, and nobody would say so."""
     bare = name.replace("_", "").lower()
-    meant = difflib.get_close_matches(_OTHER_WORDS.get(bare, bare), _HOOKS, n=1, cutoff=_LOOKS_LIKE)
+    meant = difflib.get_close_matches(_OTHER_WORDS.get(bare, bare), HOOKS, n=1, cutoff=_LOOKS_LIKE)
     if meant:
         raise TypeError(
             f"{cls.__name__}.{name} is not a hook; did you mean {meant[0]}? "

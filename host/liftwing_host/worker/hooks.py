@@ -20,7 +20,6 @@ from ..errors import ConfigurationError
 
 __all__ = ["Hook", "find_hooks", "run_plain"]
 
-_HOOKS = ("load", "start", "stop", "predict_batch", "event", *hookspecs.LEG_HOOKS)
 _OF_KSERVE = {"headers": "the client's headers are request.headers", "response_headers": "they cannot be set"}
 """What hooks of KServe's SDK take, and whoever brings a model from there will write."""
 
@@ -80,7 +79,7 @@ def find_hooks(plugin: types.ModuleType | object, name: str) -> dict[str, Hook]:
             f"{error} (the hooks and their arguments are in liftwing_host.hookspecs)"
         ) from None
     hooks = {}
-    for hook_name in _HOOKS:
+    for hook_name in hookspecs.HOOKS:
         for found in getattr(manager.hook, hook_name).get_hookimpls():
             function = found.function
             is_async = inspect.iscoroutinefunction(function)
@@ -105,17 +104,17 @@ def _check_marked(manager: pluggy.PluginManager, plugin: object) -> None:
         if marked is None:
             continue
         name = marked["specname"] or attribute
-        if name not in _HOOKS:
-            near = difflib.get_close_matches(name, _HOOKS, n=1)
+        if name not in hookspecs.HOOKS:
+            near = difflib.get_close_matches(name, hookspecs.HOOKS, n=1)
             raise ConfigurationError(
                 f"{name} is no hook. "
-                + (f"Did you mean {near[0]}?" if near else f"The hooks are {', '.join(_HOOKS)}.")
+                + (f"Did you mean {near[0]}?" if near else f"The hooks are {', '.join(hookspecs.HOOKS)}.")
             )
         _check_arguments(name, getattr(plugin, attribute))
 
 
 def _check_unmarked(manager: pluggy.PluginManager, module: types.ModuleType) -> None:
-    for name in _HOOKS:
+    for name in hookspecs.HOOKS:
         function = getattr(module, name, None)
         if (
             inspect.isfunction(function)
