@@ -55,9 +55,12 @@ def traceback_of(error: BaseException) -> str:
 
 def _retry_after(error: LiftwingError) -> str | None:
     """The value of its header Retry-After; None where it has none, or one that is no number of seconds."""
-    told = getattr(error, "retry_after", None)
-    if told is None or (str(told).isascii() and str(told).isdigit()):
-        return None if told is None else str(told)
+    told = error.retry_after
+    if told is None:
+        return None
+    seconds = str(told)
+    if seconds.isascii() and seconds.isdigit():
+        return seconds
     log.error(
         "%s has the retry_after %r, which is no whole number of seconds: none is sent",
         type(error).__name__,

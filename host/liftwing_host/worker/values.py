@@ -58,7 +58,7 @@ def closing(leg: Leg) -> str:
     return leg.hooks[-1].name if leg.gives == "value" else _ENCODE[leg.gives]
 
 
-def close_value(leg: Leg, value: Any) -> tuple[Head, bytes]:
+def _close_value(leg: Leg, value: Any) -> tuple[Head, bytes]:
     """The answer that takes a value away.
 
     Raises:
@@ -92,7 +92,7 @@ def finish_leg(leg: Leg, model: LoadedModel, request: Request, before: Any, valu
         before: What the last hook got.
         value: What it gave.
     """
-    answer, body = close_value(leg, value)
+    answer, body = _close_value(leg, value)
     hook = model.hooks.get("event")
     if leg.gives == "response" and hook is not None:
         prediction = before if "postprocess" in model.hooks else value
