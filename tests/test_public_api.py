@@ -53,7 +53,7 @@ def test_the_public_functions_take_these_arguments() -> None:
     assert arguments(Request) == ["id", "model", "protocol", "headers", "deadline"]
     assert arguments(liftwing_host.PublishedFile) == ["url", "name", "sha256", "size", "licence"]
     assert arguments(liftwing_host.setting) == ["default", "env", "minimum", "maximum", "above", "help"]
-    assert arguments(liftwing_host.read_settings) == ["declared", "table", "environ", "where"]
+    assert arguments(liftwing_host.read_settings) == ["declared", "table", "environ", "where", "others"]
     assert arguments(LiftwingError) == ["message", "status"]
 
 

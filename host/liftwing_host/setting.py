@@ -28,7 +28,7 @@ from typing import Any, Literal, TypeVar, Union
 
 from .errors import ConfigurationError
 
-__all__ = ["HOST_KEYS", "check_keys", "read_settings", "setting"]
+__all__ = ["HOST_KEYS", "read_settings", "setting"]
 
 HOST_KEYS = (
     "timeout",
@@ -82,6 +82,7 @@ def read_settings(
     table: Mapping[str, Any] | None = None,
     environ: Mapping[str, str] | None = None,
     where: str = "settings",
+    others: Iterable[str] = (),
 ) -> T:
     """Read and check the settings that the dataclass `declared` declares.
 
@@ -90,6 +91,7 @@ def read_settings(
         table: The model's table of the TOML file. A key that was not declared is an error.
         environ: The environment. Variables that were not declared are ignored; an empty one counts as unset.
         where: How the table is called in messages, such as ``[models.readability]``.
+        others: Further keys that may stand there and are read elsewhere; an unknown key may be one of them, misspelt.
 
     Raises:
         ConfigurationError: Names the key or variable, the value and what is allowed.
@@ -97,7 +99,7 @@ def read_settings(
     table, environ = table or {}, environ or {}
     fields = _fields(declared)
     types_of = typing.get_type_hints(declared)
-    given = _by_field(fields, table, where)
+    given = _by_field(fields, table, where, others)
     values: dict[str, Any] = {}
     for name, field in fields.items():
         variable = variable_of(field)
@@ -114,24 +116,6 @@ def read_settings(
     return declared(**values)
 
 
-def check_keys(table: Mapping[str, Any], declared: type | None, others: Iterable[str], where: str) -> None:
-    """Refuse keys as `read_settings` does, where others than the declared ones might have been meant, too.
-
-    Args:
-        table: A table of the TOML file.
-        declared: What declares its keys; None: nothing does.
-        others: The further keys that may stand in the file there, and are read elsewhere.
-        where: How the table is called in messages.
-
-    Raises:
-        ConfigurationError: Names the key, and the nearest that may stand there.
-    """
-    fields = _fields(declared) if declared else {}
-    for key in table:
-        if key not in _spellings(fields):
-            raise ConfigurationError(f"{where}: unknown key {key!r}{_nearest(key, list(fields), others)}")
-
-
 def variable_of(field: dataclasses.Field[Any]) -> str:
     """The environment variable that sets a field."""
     return str(field.metadata.get("env") or field.name.upper())
@@ -141,19 +125,14 @@ def _fields(declared: type) -> dict[str, dataclasses.Field[Any]]:
     return {field.name: field for field in dataclasses.fields(declared)}
 
 
-def _spellings(fields: Mapping[str, dataclasses.Field[Any]]) -> dict[str, str]:
-    """The name of the field that each key of a table stands for."""
-    return {variable_of(field): name for name, field in fields.items()} | {name: name for name in fields}
-
-
 def _by_field(
-    fields: Mapping[str, dataclasses.Field[Any]], table: Mapping[str, Any], where: str
+    fields: Mapping[str, dataclasses.Field[Any]], table: Mapping[str, Any], where: str, others: Iterable[str]
 ) -> dict[str, tuple[str, Any]]:
-    spellings = _spellings(fields)
+    spellings = {variable_of(field): name for name, field in fields.items()} | {name: name for name in fields}
     given: dict[str, tuple[str, Any]] = {}
     for key, value in table.items():
         if key not in spellings:
-            raise ConfigurationError(f"{where}: unknown key {key!r}{_nearest(key, list(fields))}")
+            raise ConfigurationError(f"{where}: unknown key {key!r}{_nearest(key, list(fields), others)}")
         if spellings[key] in given:
             other = given[spellings[key]][0]
             raise ConfigurationError(f"{where}: {key!r} and {other!r} are the same setting; keep one")
@@ -161,7 +140,7 @@ def _by_field(
     return given
 
 
-def _nearest(key: str, names: list[str], others: Iterable[str] = ()) -> str:
+def _nearest(key: str, names: list[str], others: Iterable[str]) -> str:
     close = difflib.get_close_matches(key.lower(), [*names, *others], n=1)
     if close:
         return f". Did you mean {close[0]!r}?"

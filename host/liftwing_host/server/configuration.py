@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigurationError
-from ..setting import HOST_KEYS, check_keys, read_settings
+from ..setting import HOST_KEYS, read_settings
 from .settings import HostSettings, ModelSettings, PluginSettings, Settings
 
 if sys.version_info >= (3, 11):
@@ -89,8 +89,7 @@ def _tables(table: dict[str, Any], key: str, where: str) -> dict[str, dict[str, 
 def _host_settings(flags: Mapping[str, Any], table: Mapping[str, Any], where: str) -> HostSettings:
     """`read_settings` lets a table win over the environment, which is right for plugins; here flags and the
     environment win over the file."""
-    check_keys(table, HostSettings, ("models", "plugins"), where)
-    from_file = read_settings(HostSettings, table=table, where=where)
+    from_file = read_settings(HostSettings, table=table, where=where, others=("models", "plugins"))
     environ = _own_environment()
     from_environment = read_settings(HostSettings, environ=environ)
     given = {name: value for name, value in flags.items() if value is not None}

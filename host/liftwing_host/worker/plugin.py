@@ -18,7 +18,7 @@ from typing import Any, Literal, TypeVar
 
 from ..errors import ConfigurationError
 from ..model import Model, ModelConfig
-from ..setting import HOST_KEYS, check_keys, read_settings
+from ..setting import HOST_KEYS, read_settings
 from .hooks import Hook, find_hooks
 
 __all__ = ["LoadedModel", "ModelOrder", "import_entry_point", "open_plugin"]
@@ -31,6 +31,11 @@ _ELSEWHERE = {
     "predictor": ("fetch", "preprocess", "postprocess", "event"),
 }
 """The hooks that run in another process than this host's, by the role that this one has."""
+
+
+@dataclass(frozen=True)
+class _NoSettings:
+    """Those of a model that declares none."""
 
 
 @dataclass(frozen=True)
@@ -154,10 +159,8 @@ def import_entry_point(entry_point: str) -> Any:
 
 def _settings(found: Any, order: ModelOrder) -> Any:
     declared = typing.get_type_hints(found).get("settings", Any)
-    where = f"[models.{order.model}]"
     if declared is Any:
-        check_keys(order.table, None, HOST_KEYS, where)
-        return types.SimpleNamespace()
+        declared = _NoSettings
     if not (isinstance(declared, type) and dataclasses.is_dataclass(declared)):
         told = getattr(declared, "__name__", declared)
         raise ConfigurationError(
@@ -168,8 +171,9 @@ def _settings(found: Any, order: ModelOrder) -> Any:
         raise ConfigurationError(
             f"the plugin's setting {taken[0]!r} has the name of one of the host's own keys"
         )
-    check_keys(order.table, declared, HOST_KEYS, where)
-    return read_settings(declared, table=order.table, environ=os.environ, where=where)
+    return read_settings(
+        declared, table=order.table, environ=os.environ, where=f"[models.{order.model}]", others=HOST_KEYS
+    )
 
 
 def _said(plugin: object, name: str, default: T) -> T:
