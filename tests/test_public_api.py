@@ -144,6 +144,7 @@ def test_a_hook_that_is_no_plain_method_is_an_error(wrap: Any) -> None:
 # Mistakes that are found when a model is loaded
 
 CLASS = "from liftwing_host import Model\nclass M(Model):\n    "
+SETTINGS = "from dataclasses import dataclass\nfrom liftwing_host import setting\n@dataclass(frozen=True)\nclass S:\n    "
 MODULE = "from liftwing_host import hookimpl\n@hookimpl\n"
 MISTAKES = {
     "class-argument": (CLASS + "def predict(self, featurs): ...", "predict has no argument 'featurs'; it can have features, request, model."),
@@ -158,6 +159,7 @@ MISTAKES = {
     "class-spelling": (CLASS + "def pre_process(self): ...", "did you mean preprocess?"),
     "class-async-load": (CLASS + "async def load(self): ...\n    def predict(self): ...", "load must be a plain function"),
     "class-settings": ("class S: ...\n" + CLASS + "settings: S\n    def predict(self): ...", "the annotation of settings is S, and must be a dataclass of setting() fields"),
+    "class-setting-type": (SETTINGS + "tags: list[str] | None = setting(None)\n" + CLASS + "settings: S\n    def predict(self): ...", "the setting S.tags is declared as list[str] | None, and must be a str, int, float, bool, Path or Literal"),
     "class-batch-size": (CLASS + "max_batch_size = 'many'\n    def predict(self): ...", "the model's max_batch_size is 'many', and must be a whole number"),
     "class-idempotent": (CLASS + "idempotent = 'no'\n    def predict(self): ...", "the model's idempotent is 'no', and must be True or False"),
     "no-class": ("M = 5", "is neither a class derived from liftwing_host.Model nor a module"),

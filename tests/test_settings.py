@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, make_dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -270,6 +270,34 @@ def test_a_required_setting_that_nobody_set_is_asked_for_by_both_its_names() -> 
         "THE_KEY is not set. Set it in the environment, or key in [models.m]: a text (the key of the wiki)."
     )
     assert read_settings(Needs, environ={"THE_KEY": "k"}).key == "k"
+
+
+def test_a_setting_of_a_type_that_none_can_have_is_refused_whether_it_is_set_or_not() -> None:
+    for kind, told in (
+        (list, "list"),
+        (list[str], "list[str]"),
+        (int | bytes, "int | bytes"),
+        (Any, "typing.Any"),
+    ):
+        declared = make_dataclass("Wrong", [("text", str, setting("t")), ("wrong", kind, setting(None))])
+        with pytest.raises(ConfigurationError) as error:
+            read_settings(declared)
+        assert error.value.message == (
+            f"the setting Wrong.wrong is declared as {told}, and must be a str, int, float, bool, Path or Literal, "
+            "or one of these or None"
+        )
+
+
+def test_what_the_settings_compute_for_themselves_may_have_any_type() -> None:
+    @dataclass(frozen=True)
+    class Computes:
+        text: str = setting("a b")
+        words: list[str] = field(init=False)
+
+        def __post_init__(self) -> None:
+            object.__setattr__(self, "words", self.text.split())
+
+    assert read_settings(Computes, environ={"TEXT": "c d", "WORDS": "e"}).words == ["c", "d"]
 
 
 # End to end

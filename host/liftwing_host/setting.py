@@ -10,7 +10,8 @@
     class Readability(Model):
         settings: ReadabilitySettings
 
-A field may be a str, int, float, bool, `pathlib.Path` or one of `typing.Literal`, or any of these or None.
+A field may be a str, int, float, bool, `pathlib.Path` or one of `typing.Literal`, or any of these or None; one of another
+type is refused, whether it is set or not.
 A value in ``[models.NAME]`` of the TOML file (by the field's name or by its variable's) wins over
 the environment, which wins over the default.
 """
@@ -49,6 +50,14 @@ HOST_KEYS = (
 
 T = TypeVar("T")
 
+_KINDS = {
+    str: "a text",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    Path: "a path",
+    type(None): "nothing",
+}
 _TRUE = ("1", "true", "yes", "on", "y", "t")
 _FALSE = ("0", "false", "no", "off", "n", "f")
 
@@ -94,11 +103,13 @@ def read_settings(
         others: Further keys that may stand there and are read elsewhere; an unknown key may be one of them, misspelt.
 
     Raises:
-        ConfigurationError: Names the key or variable, the value and what is allowed.
+        ConfigurationError: Names the key or variable, the value and what is allowed; or a field whose type no setting
+            can have.
     """
     table, environ = table or {}, environ or {}
     fields = _fields(declared)
     types_of = typing.get_type_hints(declared)
+    _check_types(declared, {name: types_of[name] for name in fields})
     given = _by_field(fields, table, where, others)
     values: dict[str, Any] = {}
     for name, field in fields.items():
@@ -122,7 +133,18 @@ def variable_of(field: dataclasses.Field[Any]) -> str:
 
 
 def _fields(declared: type) -> dict[str, dataclasses.Field[Any]]:
-    return {field.name: field for field in dataclasses.fields(declared)}
+    """The settings; a field that the class computes is none."""
+    return {field.name: field for field in dataclasses.fields(declared) if field.init}
+
+
+def _check_types(declared: type, types_of: Mapping[str, Any]) -> None:
+    for name, wanted in types_of.items():
+        if not all(typing.get_origin(kind) is Literal or kind in _KINDS for kind in _alternatives(wanted)):
+            told = wanted.__name__ if type(wanted) is type else wanted
+            raise ConfigurationError(
+                f"the setting {declared.__name__}.{name} is declared as {told}, and must be a str, int, float, bool, "
+                f"Path or Literal, or one of these or None"
+            )
 
 
 def _by_field(
@@ -223,5 +245,4 @@ def _allowed(wanted: Any, field: dataclasses.Field[Any]) -> str:
 def _kind_name(kind: Any) -> str:
     if typing.get_origin(kind) is Literal:
         return "one of " + ", ".join(repr(choice) for choice in typing.get_args(kind))
-    names = {str: "a text", int: "a whole number", float: "a number", bool: "true or false", Path: "a path"}
-    return names.get(kind, getattr(kind, "__name__", str(kind)))
+    return _KINDS[kind]
