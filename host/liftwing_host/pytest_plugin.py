@@ -119,7 +119,7 @@ class LiveHost:
         try:
             self.port = self._wait_for_port()
             if wait:
-                self._wait_until_started()
+                self._wait_for_each(self._has_started, _STARTED_WITHIN)
         except BaseException:
             self.kill()
             raise
@@ -186,8 +186,7 @@ class LiveHost:
         Raises:
             AssertionError: The host ended, or they did not become ready; the message holds its log.
         """
-        for name in self.models:
-            self.wait_for(lambda name=name: self.ready(name), f"{name} ready", timeout)  # type: ignore[misc]
+        self._wait_for_each(self.ready, timeout)
 
     def wait_for(self, condition: Callable[[], Any], what: str, timeout: float = 30.0) -> Any:
         """`wait_until`, with the log in the message where the host ends or time does."""
@@ -221,19 +220,18 @@ class LiveHost:
         self._last_log = self.log
         self._folder.cleanup()
 
-    def _wait_until_started(self) -> None:
-        """As `wait_until_ready`; but what the start-up report says has failed will not get ready by itself."""
+    def _has_started(self, name: str) -> bool:
+        """Whether a model is ready; what the start-up report says has failed will not get so unless somebody mends it."""
+        if self.ready(name):
+            return True
+        failed = re.search(rf" {re.escape(name)} \(.*\) is NOT READY: (.*)\n", self.log)
+        if failed:
+            raise AssertionError(f"{name} is NOT READY: {failed.group(1)}; the log:\n{self.log}")
+        return False
 
-        def ready(name: str) -> bool:
-            if self.ready(name):
-                return True
-            failed = re.search(rf" {re.escape(name)} \(.*\) is NOT READY: (.*)\n", self.log)
-            if failed:
-                raise AssertionError(f"{name} is NOT READY: {failed.group(1)}; the log:\n{self.log}")
-            return False
-
+    def _wait_for_each(self, condition: Callable[[str], bool], timeout: float) -> None:
         for name in self.models:
-            self.wait_for(functools.partial(ready, name), f"{name} ready", _STARTED_WITHIN)
+            self.wait_for(functools.partial(condition, name), f"{name} ready", timeout)
 
     def _wait_for_port(self) -> int:
         found = self.wait_for(lambda: _PORT.search(self.log), "the host listening")
