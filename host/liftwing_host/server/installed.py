@@ -85,7 +85,8 @@ def download(model: str, folder: Path | None, url: str | None, sha256: str | Non
 def install(plugin: str, pip_arguments: tuple[str, ...], isolated: bool) -> None:  # noqa: ARG001
     """Install PLUGIN into an environment of its own.
 
-    PLUGIN is a name or a path; its dependencies meet no others there. What follows it goes to pip. (Into the host's own environment, pip itself installs plugins.)
+    PLUGIN is a name or a path; its dependencies meet no others there. What follows it goes to pip. (Into the host's own
+    environment, pip itself installs plugins.)
     """
     from .configuration import read
     from .environments import install_isolated
