@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import struct
 from collections.abc import Callable
@@ -21,7 +22,8 @@ Load = Callable[..., OutlinkTopicModel]
 
 DEMO = Path(liftwing_plugin_outlink.__file__).parent / "demo" / "model.ftz"
 
-PARTS = (20, 91, 200, 1000)  # bytes
+PARTS = (20, 91, 200, 1000, 100_000, DEMO.stat().st_size - 1)
+"""Bytes: they end within the head, the dictionary and the quantized matrices."""
 
 
 def part(length: int) -> bytes:
@@ -91,15 +93,16 @@ def test_a_file_that_is_no_whole_fasttext_model_is_told_as_such(
     assert f"{tmp_path / 'model.bin'} cannot be loaded as a fastText model" in caught.value.message
 
 
-def test_a_whole_model_that_is_not_quantized_is_loaded_and_one_without_its_end_is_not(tmp_path: Path) -> None:
+@pytest.mark.parametrize("model", ["dense", "quantized"])
+def test_of_a_whole_model_not_a_byte_may_be_missing(tmp_path: Path, model: str) -> None:
     path = tmp_path / "model.bin"
-    whole = unquantized()
-    path.write_bytes(whole)
+    path.write_bytes(unquantized() if model == "dense" else DEMO.read_bytes())
     assert is_whole_model(path)
     fasttext.load_model(str(path))
-    for length in (len(whole) // 2, len(whole) - 100):
-        path.write_bytes(whole[:length])
-        assert not is_whole_model(path)
+    size = path.stat().st_size
+    for length in range(size - 1, 0, -max(1, size // 500)):
+        os.truncate(path, length)
+        assert not is_whole_model(path), length
 
 
 def unquantized(words: int = 3, labels: int = 2, dimension: int = 50) -> bytes:
