@@ -36,7 +36,7 @@ class Workload:
         return (self.model,) if self.neighbour is None else (self.model, self.neighbour)
 
 
-PROBES_A_SECOND = 20.0
+PROBES_A_SECOND = 50.0
 NEIGHBOUR_CONNECTIONS = 16
 
 WORKLOADS = (
@@ -45,7 +45,7 @@ WORKLOADS = (
     Workload("upstream", "50 ms of waiting, 64 connections", "upstream", 64),
     Workload(
         "neighbour",
-        "echo 20 times a second beside 16 connections that saturate `cpu`",
+        "echo 50 times a second beside 16 connections that saturate `cpu`",
         "probe",
         0,
         "cpu",
