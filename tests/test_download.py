@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import ssl
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from command import run
 
@@ -27,6 +31,7 @@ class Publisher(ThreadingHTTPServer):
         self.content = CONTENT
         self.etag = '"one"'
         self.break_after: list[int] = []
+        self.breaks_with = b""
         self.status = 200
         self.tells_size = True
         self.asked: list[dict[str, str]] = []
@@ -64,17 +69,27 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         end = start + publisher.break_after.pop(0) if publisher.break_after else len(content)
         self.wfile.write(content[start:end])
+        if end < len(content):
+            # Past TLS, where there is any.
+            os.write(self.connection.fileno(), publisher.breaks_with)
+
+
+@contextmanager
+def serving(server: Publisher) -> Iterator[Publisher]:
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 @pytest.fixture
 def publisher() -> Iterator[Publisher]:
-    server = Publisher()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(Publisher()) as server:
+        yield server
 
 
 def test_the_file_arrives_whole_and_its_checksum_is_told(publisher: Publisher, tmp_path: Path) -> None:
@@ -117,6 +132,29 @@ def test_a_later_command_goes_on_where_an_earlier_one_ended(publisher: Publisher
     assert second.returncode == 0, second.stderr
     assert publisher.asked[-1]["range"] == "bytes=300000-"
     assert (tmp_path / "model.bin").read_bytes() == CONTENT
+
+
+def test_a_network_that_fails_within_the_body_is_not_told_as_a_disk_that_does(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    certificates = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(certificates)
+    with serving(Publisher()) as publisher:
+        publisher.socket = certificates.wrap_socket(publisher.socket, server_side=True)
+        publisher.break_after = [1 << 20, 0, 0, 0]
+        publisher.breaks_with = b"no TLS" * 10
+        url = publisher.url.replace("http:", "https:")
+        command = ("download", MODEL, "--url", url, "--to", str(tmp_path / "to"))
+        first = run(*command, SSL_CERT_FILE=str(tmp_path / "ca.pem"))
+        assert first.returncode == 2
+        assert f"Cannot fetch {url}: [SSL" in first.stderr
+        assert (
+            f"The {1 << 20} bytes that arrived are kept; the same command goes on from there." in first.stderr
+        )
+        second = run(*command, SSL_CERT_FILE=str(tmp_path / "ca.pem"))
+        assert second.returncode == 0, second.stderr
+        assert publisher.asked[-1]["range"] == f"bytes={1 << 20}-"
+    assert (tmp_path / "to" / "model.bin").read_bytes() == CONTENT
 
 
 @pytest.mark.parametrize("tells_size", [True, False])

@@ -110,7 +110,7 @@ class _Part:
             length = response.headers.get("Content-Length")
             total = size + int(length) if length is not None else None
             with self._part.open("ab" if resumes else "wb") as file:
-                while chunk := response.read(_CHUNK):
+                while chunk := _read(response):
                     file.write(chunk)
                     size += len(chunk)
                     on_progress(size, total)
@@ -146,6 +146,18 @@ class _Part:
         # A weak entity tag promises too little for parts of a file to fit together.
         validator = etag if etag and not etag.startswith("W/") else headers.get("Last-Modified")
         self._note.write_text(json.dumps({"url": url, "validator": validator}))
+
+
+def _read(response: http.client.HTTPResponse) -> bytes:
+    """The next part of the body.
+
+    Raises:
+        ConnectionError: The network failed. TLS, and a host that cannot be reached any more, raise what the disk does.
+    """
+    try:
+        return response.read(_CHUNK)
+    except OSError as error:
+        raise ConnectionError(str(error)) from error
 
 
 def _digest(file: Any) -> str:
