@@ -59,10 +59,17 @@ def load_weights(config: ModelConfig, settings: LangidSettings) -> Weights:
             raise _not_a_model(path, "it is cut off, or something else")
         weights = cast("Weights", fasttext.load_model(str(path)))
     except (OSError, ValueError, RuntimeError, MemoryError) as error:
-        raise _not_a_model(path, str(error)) from error
+        raise _not_a_model(path, _reason(error, path)) from error
     _check_labels(weights, path)
     _logger.info("loaded %s", path)
     return weights
+
+
+def _reason(error: Exception, path: Path) -> str:
+    """What went wrong, without the path, with which fastText's own messages begin and Python's end."""
+    if isinstance(error, OSError) and error.strerror is not None:
+        return error.strerror
+    return str(error).removeprefix(f"{path} ").rstrip("!") or type(error).__name__
 
 
 def _not_a_model(path: Path, reason: str) -> ConfigurationError:

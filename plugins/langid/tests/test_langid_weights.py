@@ -114,6 +114,19 @@ def test_a_file_that_is_no_whole_fasttext_model_is_told_as_such(
     )
 
 
+def test_a_file_that_fasttext_does_not_take_is_told_with_its_reason_and_its_path_once(
+    load: Load, tmp_path: Path
+) -> None:
+    whole = TINY.read_bytes()
+    path = tmp_path / "model.bin"
+    path.write_bytes(whole[:4] + b"\x63\0\0\0" + whole[8:])  # A version that is not there yet.
+    with pytest.raises(ConfigurationError) as caught:
+        load(demo=False, model_path=str(path))
+    assert caught.value.message.startswith(
+        f"{path} cannot be loaded as a fastText model: has wrong file format. "
+    )
+
+
 @pytest.mark.parametrize("model", ["dense", "quantized"])
 def test_of_a_whole_model_not_a_byte_may_be_missing(tmp_path: Path, model: str) -> None:
     whole = TINY if model == "dense" else DEMO
