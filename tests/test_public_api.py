@@ -49,7 +49,7 @@ def test_the_public_functions_take_these_arguments() -> None:
         return list(inspect.signature(function).parameters)
 
     assert arguments(Model) == ["config"]
-    assert arguments(ModelConfig) == ["name", "settings", "demo", "downloads", "mounted", "role"]
+    assert arguments(ModelConfig) == ["name", "settings", "demo", "downloads", "mounted", "role", "files"]
     assert arguments(Request) == ["id", "model", "protocol", "headers", "deadline"]
     assert arguments(liftwing_host.PublishedFile) == ["url", "name", "sha256", "size", "licence"]
     assert arguments(liftwing_host.setting) == ["default", "env", "minimum", "maximum", "above", "help"]
@@ -131,6 +131,27 @@ def test_a_models_file_is_the_first_that_is_there_of_the_usual_places(tmp_path: 
     with pytest.raises(ModelFileMissing) as missing:
         config.find_file("a.bin", path=tmp_path / "misspelt")
     assert missing.value.message == f"There is no model file at {tmp_path}/misspelt."
+
+
+def test_a_model_whose_published_file_is_missing_tells_how_to_download_it(
+    liftwing: Any, tmp_path: Path
+) -> None:
+    code = """
+from liftwing_host import Model, PublishedFile
+class Mine(Model):
+    files = (PublishedFile("https://example.org/7", "a.bin"),)
+    wanted = "a.bin"
+    def load(self, config): config.find_file(self.wanted)
+    def predict(self): ...
+class Other(Mine):
+    wanted = "b.bin"
+"""
+    models = {"mine": "needs_file:Mine", "other": "needs_file:Other"}
+    install(tmp_path, "liftwing-plugin-needs-file", models=models, code={"needs_file": code})
+    host = liftwing("mine", "other", wait=False, environ=path_with(tmp_path), arguments=["--workers", "1"])
+    host.wait_for(lambda: "other (liftwing-plugin-needs-file 1.0) is NOT READY" in host.log, "the report")
+    assert "/mine/a.bin. `liftwing-host download mine` fetches it.\n" in host.log
+    assert "/other/b.bin.\n" in host.log, "that command would fetch another file"
 
 
 @pytest.mark.parametrize("wrap", [staticmethod, classmethod])

@@ -55,6 +55,7 @@ class ModelConfig:
         mounted: The folder into which KServe's storage initializer puts them.
         role: Which hooks run here: ``all``; ``transformer``: all but `predict`, which another host runs, so that
             `load` need not load what only `predict` needs; ``predictor``: `predict` alone.
+        files: The published files that the plugin declares (`Model.files`).
     """
 
     name: str
@@ -63,6 +64,7 @@ class ModelConfig:
     downloads: Path = Path()
     mounted: Path = Path("/mnt/models")
     role: Literal["all", "transformer", "predictor"] = "all"
+    files: tuple[PublishedFile, ...] = ()
 
     def find_file(self, *names: str, path: Path | None = None, advice: str = "") -> Path:
         """The model's file: the one that the operator named, or the first that is there of the usual places.
@@ -73,7 +75,8 @@ class ModelConfig:
         Args:
             names: The names that the file may have, the best first.
             path: What the operator named; then no other place is looked at.
-            advice: What the operator can do where there is none: the end of the message.
+            advice: What the operator can do where there is none: the end of the message. Where it is left out, and one
+                of the names is that of a published file, the message says how to download that.
 
         Raises:
             ModelFileMissing: There is none. The message says where it was looked for.
@@ -87,6 +90,8 @@ class ModelConfig:
                     return place
             except PermissionError as error:
                 raise ConfigurationError(f"{place} cannot be looked at: {error.strerror}.") from error
+        if path is None and not advice and any(file.name in names for file in self.files):
+            advice = f"`liftwing-host download {self.name}` fetches it."
         raise ModelFileMissing(
             f"There is no model file at {' or '.join(map(str, places))}. {advice}".rstrip()
         )

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from ..errors import ConfigurationError
-from ..model import Model, ModelConfig
+from ..model import Model, ModelConfig, PublishedFile
 from ..setting import HOST_KEYS, read_settings
 from .hooks import Hook, find_hooks
 
@@ -136,6 +136,7 @@ def open_plugin(order: ModelOrder) -> tuple[LoadedModel, ModelConfig]:
         demo=order.demo,
         downloads=Path(order.downloads),
         role=order.role,
+        files=_files(found),
     )
     plugin = found(config) if is_model else found
     hooks = find_hooks(plugin, order.name)
@@ -174,6 +175,12 @@ def _settings(found: Any, order: ModelOrder) -> Any:
     return read_settings(
         declared, table=order.table, environ=os.environ, where=f"[models.{order.model}]", others=HOST_KEYS
     )
+
+
+def _files(found: Any) -> tuple[PublishedFile, ...]:
+    """Those that a plugin declares. In a module, something else may be called `files`, such as that of importlib."""
+    files = getattr(found, "files", ())
+    return tuple(files) if isinstance(files, tuple | list) else ()
 
 
 def _said(plugin: object, name: str, default: T) -> T:
