@@ -72,7 +72,8 @@ class Bytewise(Model):
     accepts_raw = True
 
     def predict(self, features, request):
-        return features[::-1].decode() + " " + request.headers["content-type"]
+        told = [request.headers[name] for name in ("content-type", "content-encoding") if name in request.headers]
+        return " ".join([features[::-1].decode(), *told])
 
     def postprocess(self, prediction):
         return prediction.upper()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import random
 from collections.abc import Iterator
@@ -97,6 +98,26 @@ def test_a_value_of_any_size_goes_from_leg_to_leg_unharmed(host: LiveHost, size:
     assert [answer[hook][2] == value for hook in ("fetch", "preprocess", "predict", "postprocess")] == [
         True
     ] * 4
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "identity, GZIP"])
+def test_a_compressed_body_is_a_415_that_says_what_to_do(host: LiveHost, encoding: str) -> None:
+    for model in ("echo", "stages"):
+        reply = host.post(gzip.compress(b'{"a":1}'), model, {"Content-Encoding": encoding})
+        assert (reply.status, reply.json()) == (
+            415,
+            {
+                "error": f"A body with the Content-Encoding {encoding} is not supported: send it as it is, without that header."
+            },
+        )
+    assert host.post({"a": 1}, headers={"Content-Encoding": "Identity"}).json() == {"a": 1}
+    still_serves(host)
+
+
+def test_a_model_that_takes_bytes_gets_them_compressed(host: LiveHost) -> None:
+    body = gzip.compress(b'{"a":1}')
+    reply = host.post(body, "raw", {"Content-Encoding": "gzip"})
+    assert reply.json() == {"type": "bytes", "length": len(body)}
 
 
 def test_a_chunked_body_is_put_together(host: LiveHost) -> None:

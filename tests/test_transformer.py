@@ -123,6 +123,8 @@ def test_what_a_plugin_takes_as_it_comes_goes_on_as_it_came(split: Split) -> Non
     for host in (split.front, split.whole):
         reply = host.post(b"\x00abc", "bytewise", {"Content-Type": "image/x"})
         assert (reply.status, reply.body) == (200, b"CBA\x00 IMAGE/X")
+        packed = host.post(b"\x00abc", "bytewise", {"Content-Type": "image/x", "Content-Encoding": "br"})
+        assert packed.body == b"CBA\x00 IMAGE/X BR"
 
 
 def test_a_large_body_goes_through_both_halves(split: Split) -> None:

@@ -4,6 +4,7 @@
      ├─ InvalidInput              400  the request cannot be answered as it stands
      ├─ ModelNotFound             404
      ├─ PayloadTooLarge           413
+     ├─ EncodingNotSupported      415
      ├─ InferenceError            500  the model could not answer, and the client may know why
      ├─ HookFailed                500  a hook raised something that was not meant for clients
      ├─ WorkerDied                500  the process that ran the request died, twice
@@ -31,6 +32,7 @@ from typing import ClassVar
 __all__ = [
     "ConfigurationError",
     "DeadlineExceeded",
+    "EncodingNotSupported",
     "ExplainerNotFound",
     "HookFailed",
     "InferenceError",
@@ -90,6 +92,17 @@ class PayloadTooLarge(LiftwingError):
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"The request body is larger than the limit of {limit} bytes.")
+
+
+class EncodingNotSupported(LiftwingError):
+    """The body is compressed, or encoded otherwise."""
+
+    status = 415
+
+    def __init__(self, encoding: str) -> None:
+        super().__init__(
+            f"A body with the Content-Encoding {encoding} is not supported: send it as it is, without that header."
+        )
 
 
 class InferenceError(LiftwingError):

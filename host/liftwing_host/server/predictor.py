@@ -200,10 +200,11 @@ class Predictor:
 
     def _headers(self, call: Call, seconds: float) -> dict[str, str]:
         given: Mapping[str, str] = call.head["request"]["headers"]
-        # What a plugin takes as it comes is of the type that the client says; all else is JSON.
+        # What a plugin takes as it comes is of the type and the encoding that the client says; all else is JSON.
         raw = self._models[call.model].raw
         kind = given.get("content-type", "application/octet-stream") if raw else "application/json"
-        headers = {name: given[name] for name in _FORWARDED if name in given}
+        forwarded = (*_FORWARDED, "content-encoding") if raw else _FORWARDED
+        headers = {name: given[name] for name in forwarded if name in given}
         return {
             **headers,
             "content-type": kind,

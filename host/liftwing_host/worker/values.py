@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from ..errors import ConfigurationError, PredictorFailed
+from ..errors import ConfigurationError, EncodingNotSupported, InvalidInput, PredictorFailed
 from ..request import Request
 from ..wire import Head
 from .codecs import v1
@@ -37,19 +37,30 @@ def open_body(leg: Leg, model: LoadedModel, request: Request, body: bytes | byte
 
     Raises:
         InvalidInput: The client, or the transformer, sent what is no JSON.
+        EncodingNotSupported: It sent it compressed.
         PredictorFailed: The predictor did.
     """
     if leg.takes == "value":
         return pickle.loads(body)  # noqa: S301 - written by another worker of this pool, a moment ago
-    if leg.takes == "request":
-        return bytes(body) if model.accepts_raw else v1.decode(body)
-    if leg.takes == "features":
-        return v1.decode_features(body)
+    if leg.takes == "request" and model.accepts_raw:
+        return bytes(body)  # However it is encoded: the plugin has the headers.
+    if leg.takes in ("request", "features"):
+        try:
+            return v1.decode(body) if leg.takes == "request" else v1.decode_features(body)
+        except InvalidInput:
+            _check_encoding(request.headers.get("content-encoding", ""))
+            raise
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
         log.error("request %s: the predictor of model %s answered no JSON: %s", request.id, model.name, error)
         raise PredictorFailed(model.name) from None
+
+
+def _check_encoding(encodings: str) -> None:
+    """What is compressed is no JSON; but that is not what its sender has to hear of."""
+    if any(each.strip().lower() not in ("", "identity") for each in encodings.split(",")):
+        raise EncodingNotSupported(encodings)
 
 
 def closing(leg: Leg) -> str:
