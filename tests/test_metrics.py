@@ -17,7 +17,8 @@ ZOO = "liftwing-plugin-zoo"
 
 def test_who_works_and_who_waits_is_told(liftwing: Callable[..., LiveHost]) -> None:
     host = liftwing("slow", "echo", arguments=["--workers", "2"])
-    assert metric(host, "liftwing_workers", plugin=ZOO, kind="compute") == 2
+    # Ready is a model with its first worker.
+    host.wait_for(lambda: metric(host, "liftwing_workers", plugin=ZOO, kind="compute") == 2, "both workers")
     assert metric(host, "liftwing_workers_busy", plugin=ZOO, kind="compute") == 0
     with ThreadPoolExecutor(5) as clients:
         replies = [clients.submit(host.post, {"seconds": 1.5}, "slow") for _ in range(5)]

@@ -15,6 +15,7 @@ import proc
 from distributions import install, path_with
 from liftwing_host.pytest_plugin import LiveHost, wait_until
 from raw_http import RawClient
+from tells import metric
 
 ALL_KINDS = pytest.mark.parametrize("workers", [2, 0], ids=["workers", "solo"])
 
@@ -147,6 +148,8 @@ def test_stop_hooks_that_take_a_moment_are_given_it_in_every_worker(
     )  # fmt: skip
     environ = path_with(tmp_path) | {"ZOO_STOPPED": str(note)}
     host = liftwing("lento", environ=environ, arguments=["--workers", str(workers)])
+    lento = {"plugin": "liftwing-plugin-lento", "kind": "compute" if workers else "solo"}
+    host.wait_for(lambda: metric(host, "liftwing_workers", **lento) == max(1, workers), "every worker")
     ended(host)
     assert note.read_text() == "stopped\n" * max(1, workers)
 
