@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import http.client
 import json
-import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Question", "question"]
+from .models.work import NUMBERS, numbers
 
-NUMBERS = 51_000
-"""So many floats make a body of 1 MB."""
+__all__ = ["Question", "question"]
 
 
 def _itself(answer: Any) -> Any:
@@ -70,14 +68,11 @@ def question(model: str, *, mlserver: bool = False) -> Question:
         return Question("/v2/models/batch/infer", body, [1.5], lambda answer: answer["outputs"][0]["data"])
     path = f"/v1/models/{model}:predict"
     if model == "length":
-        return Question(path, _numbers(), {"length": NUMBERS})
+        return Question(path, numbers(), {"length": NUMBERS})
+    if model == "parses":
+        return Question(path, b'{"value": 1.5}', {"length": NUMBERS})
     if model == "heavy":
         return Question(path, b'{"value": 1.5}', {"bytes": 200 << 20})
     if model.startswith(("weights-", "together-")):
         return Question(path, b'{"value": 1.5}', {"bytes": 50 << 20})
     return Question(path, b'{"value": 1.5}', {"value": 1.5})
-
-
-def _numbers() -> bytes:
-    source = random.Random(1)  # noqa: S311 - the same numbers every time
-    return json.dumps({"data": [source.random() for _ in range(NUMBERS)]}).encode()

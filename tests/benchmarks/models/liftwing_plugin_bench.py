@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import orjson
 import work
 
 from liftwing_host import Model
@@ -41,6 +42,16 @@ class Length(Model):
 
     def predict(self, features: dict[str, Any]) -> dict[str, int]:
         return {"length": len(features["data"])}
+
+
+class Parses(Model):
+    """Decodes the same 1 MB of JSON each time, whatever it is sent."""
+
+    def load(self) -> None:
+        self.body = work.numbers()
+
+    def predict(self, features: Any) -> dict[str, int]:
+        return {"length": len(orjson.loads(self.body)["data"])}
 
 
 class Batch(Model):

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import random
 import time
 
+NUMBERS = 51_000
+"""So many floats make a body of 1 MB."""
 CPU_SECONDS = 0.010
 WAIT_SECONDS = 0.050
 BATCH_SECONDS = 0.005
@@ -23,3 +27,9 @@ def burn(seconds: float) -> None:
 def weights(mebibytes: int) -> bytearray:
     """Memory that is really there: every page is written to."""
     return bytearray(b"\x01") * (mebibytes * MIB)
+
+
+def numbers() -> bytes:
+    """1 MB of JSON."""
+    source = random.Random(1)  # noqa: S311 - the same numbers every time
+    return json.dumps({"data": [source.random() for _ in range(NUMBERS)]}).encode()
