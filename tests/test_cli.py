@@ -60,11 +60,71 @@ def test_plugins_tells_versions_models_and_which_are_broken() -> None:
 
 
 def test_a_model_that_says_nothing_of_itself_is_listed_without_the_words_of_its_base(tmp_path: Path) -> None:
-    code = "from liftwing_host import Model\nclass Silent(Model): ..."
+    code = {"silent": "from liftwing_host import Model\nclass Silent(Model): ..."}
+    folder = install(tmp_path, "liftwing-plugin-silent", models={"silent": "silent:Silent"}, code=code)
+    code = {"imports": "from importlib.resources import files"}
+    install(folder, "liftwing-plugin-imports", models={"imports": "imports"}, code=code)
+    listed = run("plugins", **path_with(folder)).stdout
+    assert "liftwing-plugin-silent 1.0\tok\n  silent\t\n" in listed
+    assert "liftwing-plugin-imports 1.0\tok\n  imports\t\n" in listed
+
+
+FILES = """
+from liftwing_host import Model, PublishedFile
+class One(Model):
+    files = PublishedFile("https://example.org/7", "a.bin")
+class Method(Model):
+    def files(self): ...
+class Property(Model):
+    @property
+    def files(self): ...
+class Text(Model):
+    files = ["a.bin"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("attribute", "said"),
+    [
+        ("One", "PublishedFile(url='https://example.org/7', name='a.bin'"),
+        ("Method", "a method, and"),
+        ("Property", "a property, and"),
+        ("Text", "['a.bin'], and"),
+    ],
+)
+def test_files_that_are_declared_wrong_are_told_with_what_they_must_be(
+    attribute: str, said: str, tmp_path: Path
+) -> None:
     folder = install(
-        tmp_path, "liftwing-plugin-silent", models={"silent": "silent:Silent"}, code={"silent": code}
+        tmp_path, "liftwing-plugin-it", models={"it": f"brings:{attribute}"}, code={"brings": FILES}
     )
-    assert "liftwing-plugin-silent 1.0\tok\n  silent\t\n" in run("plugins", **path_with(folder)).stdout
+    done = run("download", "it", **path_with(folder))
+    assert done.returncode == 2
+    assert f"the model's files is {said}" in done.stderr
+    assert "and must be a tuple of PublishedFile: (PublishedFile(…),)" in done.stderr
+
+
+def test_a_function_of_a_module_is_no_declaration_whatever_it_is_called(
+    liftwing: Callable[..., LiveHost], tmp_path: Path
+) -> None:
+    code = """
+    import json as fork_safe
+    from functools import partial as example
+    from importlib.resources import files
+    from liftwing_host import hookimpl
+
+    def idempotent(function): return function
+
+    def max_batch_size(): return 3
+
+    @hookimpl
+    @idempotent
+    def predict(features): return features
+    """
+    folder = install(tmp_path, "liftwing-plugin-it", models={"it": "it_imports"}, code={"it_imports": code})
+    told = run("download", "it", **path_with(folder)).stderr
+    assert "it has no published files: there is nothing to download." in told
+    assert liftwing("it", environ=path_with(folder)).predict([1]) == [1]
 
 
 @pytest.mark.parametrize(

@@ -183,6 +183,9 @@ MISTAKES = {
     "class-setting-type": (SETTINGS + "tags: list[str] | None = setting(None)\n" + CLASS + "settings: S\n    def predict(self): ...", "the setting S.tags is declared as list[str] | None, and must be a str, int, float, bool, Path or Literal"),
     "class-batch-size": (CLASS + "max_batch_size = 'many'\n    def predict(self): ...", "the model's max_batch_size is 'many', and must be a whole number"),
     "class-idempotent": (CLASS + "idempotent = 'no'\n    def predict(self): ...", "the model's idempotent is 'no', and must be True or False"),
+    "class-batch-method": (CLASS + "def max_batch_size(self): ...\n    def predict(self): ...", "the model's max_batch_size is a method, and must be a whole number"),
+    "class-example": (CLASS + "def example(self): ...\n    def predict(self): ...", "the model's example is a method, and must be a payload"),
+    "class-files": (CLASS + "files = 'a.bin'\n    def predict(self): ...", "the model's files is 'a.bin', and must be a tuple of PublishedFile: (PublishedFile(…),)"),
     "no-class": ("M = 5", "is neither a class derived from liftwing_host.Model nor a module"),
     "no-model": ("class M: ...", "is neither a class derived from liftwing_host.Model nor a module"),
     "module-argument": (MODULE + "def predict(featurs): ...", "predict has no argument 'featurs'; it can have features, request, model."),
@@ -191,6 +194,7 @@ MISTAKES = {
     "module-fetch": (MODULE + "def fetch(): ...\n@hookimpl\ndef predict(): ...", "fetch must be `async def`"),
     "module-no-predict": (MODULE + "def preprocess(): ...", "the plugin has no predict hook"),
     "module-unmarked": ("def predict(features): ...", "predict is not marked with @hookimpl, and would never run."),
+    "module-files": (MODULE + "def predict(): ...\nfiles = ['a.bin']", "the model's files is ['a.bin'], and must be a tuple of PublishedFile"),
     "module-half-marked": (MODULE + "def predict(): ...\ndef preprocess(payload): ...", "preprocess is not marked with @hookimpl"),
 }  # fmt: skip
 

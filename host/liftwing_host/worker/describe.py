@@ -9,6 +9,7 @@ from typing import Any
 
 from ..wire import Head
 from .connection import Connection
+from .declarations import declared_files
 from .failures import text_of, traceback_of
 from .plugin import ModelOrder, import_entry_point
 
@@ -27,6 +28,6 @@ def describe(connection: Connection, orders: Sequence[ModelOrder]) -> None:
 
 
 def _description(found: Any) -> Head:
-    files = [dataclasses.asdict(file) for file in getattr(found, "files", ())]
+    files = [dataclasses.asdict(file) for file in declared_files(found)]
     # Its own words, and not those of the class that it derives from.
     return {"files": files, "summary": inspect.cleandoc(found.__doc__ or "").partition("\n")[0]}

@@ -14,16 +14,15 @@ import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from ..errors import ConfigurationError
-from ..model import Model, ModelConfig, PublishedFile
+from ..model import Model, ModelConfig
 from ..setting import HOST_KEYS, read_settings
+from .declarations import declared_example, declared_files, declared_of_type
 from .hooks import Hook, find_hooks
 
 __all__ = ["LoadedModel", "ModelOrder", "import_entry_point", "open_plugin"]
-
-T = TypeVar("T")
 
 _ELSEWHERE = {
     "all": (),
@@ -95,15 +94,15 @@ class LoadedModel:
             self.gives = "prediction" if "postprocess" in hooks else "response"
         hooks = {name: hook for name, hook in hooks.items() if name not in _ELSEWHERE[order.role]}
         self.beside_loop = frozenset(order.beside_loop)
-        batch = order.max_batch_size or _said(plugin, "max_batch_size", 32)
+        batch = order.max_batch_size or declared_of_type(plugin, "max_batch_size", 32)
         self.max_batch_size = max(1, batch) if "predict_batch" in hooks else 1
         self.plugin = plugin
         self.hooks = hooks
         self.model: Any = plugin
-        self.fork_safe = _said(plugin, "fork_safe", True)
-        self.accepts_raw = _said(plugin, "accepts_raw", False)
-        self.idempotent = _said(plugin, "idempotent", True)
-        self.example: Any = getattr(plugin, "example", None)
+        self.fork_safe = declared_of_type(plugin, "fork_safe", True)
+        self.accepts_raw = declared_of_type(plugin, "accepts_raw", False)
+        self.idempotent = declared_of_type(plugin, "idempotent", True)
+        self.example: Any = declared_example(plugin)
 
     def load(self, config: ModelConfig) -> None:
         """Run the `load` hook."""
@@ -136,7 +135,7 @@ def open_plugin(order: ModelOrder) -> tuple[LoadedModel, ModelConfig]:
         demo=order.demo,
         downloads=Path(order.downloads),
         role=order.role,
-        files=_files(found),
+        files=declared_files(found),
     )
     plugin = found(config) if is_model else found
     hooks = find_hooks(plugin, order.name)
@@ -175,18 +174,3 @@ def _settings(found: Any, order: ModelOrder) -> Any:
     return read_settings(
         declared, table=order.table, environ=os.environ, where=f"[models.{order.model}]", others=HOST_KEYS
     )
-
-
-def _files(found: Any) -> tuple[PublishedFile, ...]:
-    """Those that a plugin declares. In a module, something else may be called `files`, such as that of importlib."""
-    files = getattr(found, "files", ())
-    return tuple(files) if isinstance(files, tuple | list) else ()
-
-
-def _said(plugin: object, name: str, default: T) -> T:
-    """What a plugin says of its model: an attribute of the class or module, which must be of the default's type."""
-    value = getattr(plugin, name, default)
-    if type(value) is not type(default):
-        wanted = "True or False" if isinstance(default, bool) else "a whole number"
-        raise ConfigurationError(f"the model's {name} is {value!r}, and must be {wanted}")
-    return value
