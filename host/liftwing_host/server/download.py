@@ -149,13 +149,14 @@ class _Part:
 
 
 def _read(response: http.client.HTTPResponse) -> bytes:
-    """The next part of the body.
+    """The next part of the body, as soon as there is any: `read` would wait for all of it, and lose what had come of it
+    when the connection breaks.
 
     Raises:
         ConnectionError: The network failed. TLS, and a host that cannot be reached any more, raise what the disk does.
     """
     try:
-        return response.read(_CHUNK)
+        return response.read1(_CHUNK)
     except OSError as error:
         raise ConnectionError(str(error)) from error
 
