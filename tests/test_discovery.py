@@ -66,6 +66,16 @@ def test_two_distributions_with_one_name_are_an_error_that_names_both(family: bo
     )
 
 
+def test_one_distribution_that_brings_a_name_twice_is_not_to_be_uninstalled() -> None:
+    other = Offer("x", False, "module:Other", "liftwing-plugin-a", "1.0")
+    with pytest.raises(ConfigurationError) as error:
+        Catalogue([offer("x"), other]).find("x")
+    assert error.value.message == (
+        "liftwing-plugin-a brings the model x more than once, as module:Class and as module:Other. "
+        "Leave one of them in its entry points, and install it again."
+    )
+
+
 def test_a_distribution_that_is_seen_twice_counts_once() -> None:
     assert Catalogue([offer("x"), offer("x")]).find("x") == offer("x")
 

@@ -162,6 +162,22 @@ def test_a_hook_that_is_no_plain_method_is_an_error(wrap: Any) -> None:
         type("Mine", (Model,), {"predict": wrap(lambda *_: None)})
 
 
+def test_the_hooks_of_a_mixin_run_and_none_leaves_one_out(liftwing: Any, tmp_path: Path) -> None:
+    code = """
+from liftwing_host import Model
+class Mixin:
+    def preprocess(self, payload): return payload + 1
+class Mixed(Mixin, Model):
+    def predict(self, features): return features * 10
+class Without(Mixed):
+    preprocess = None
+"""
+    models = {"mixed": "mixes:Mixed", "without": "mixes:Without"}
+    install(tmp_path, "liftwing-plugin-mixes", models=models, code={"mixes": code})
+    host = liftwing("mixed", "without", environ=path_with(tmp_path), arguments=["--workers", "1"])
+    assert (host.predict(1, "mixed"), host.predict(1, "without")) == (20, 10)
+
+
 # Mistakes that are found when a model is loaded
 
 CLASS = "from liftwing_host import Model\nclass M(Model):\n    "
@@ -174,6 +190,10 @@ MISTAKES = {
     "class-keyword": (CLASS + "def predict(self, features, *, request): ...", "predict gets 'request' by name: no * before it"),
     "class-position": (CLASS + "def predict(self, features, /): ...", "predict gets 'features' by name: no * before it and no / after"),
     "class-no-self": (CLASS + "def predict(features): ...", "predict is a method: it needs self before 'features'."),
+    "class-nothing": (CLASS + "def load(): ...\n    def predict(self): ...", "load is a method: it needs self."),
+    "class-partial": ("import functools\n" + CLASS + "preprocess = functools.partial(max, 0)\n    def predict(self): ...", "M.preprocess: a hook must be a method (def preprocess(self, …)), and not a partial"),
+    "class-property": (CLASS + "@property\n    def predict(self): ...", "M.predict: a hook must be a method (def predict(self, …)), and not a property"),
+    "class-init": (CLASS + "def __init__(self, config, weight): ...\n    def predict(self): ...", "M is made by M(config), which its __init__ does not take: missing a required argument: 'weight'. Leave __init__ out"),
     "class-anything": (CLASS + "def predict(self, *args, **kwargs): ...", "predict gets the arguments that it names"),
     "class-fetch": (CLASS + "def fetch(self): ...\n    def predict(self): ...", "fetch must be `async def`"),
     "class-no-predict": (CLASS + "def preprocess(self): ...", "the plugin has no predict hook"),
@@ -188,6 +208,8 @@ MISTAKES = {
     "class-files": (CLASS + "files = 'a.bin'\n    def predict(self): ...", "the model's files is 'a.bin', and must be a tuple of PublishedFile: (PublishedFile(…),)"),
     "no-class": ("M = 5", "is neither a class derived from liftwing_host.Model nor a module"),
     "no-model": ("class M: ...", "is neither a class derived from liftwing_host.Model nor a module"),
+    "class-missing": ("from liftwing_host import Model\nclass MM(Model): ...", "names 'M', which is not there. Did you mean MM? Entry points are in the plugin's pyproject.toml"),
+    "no-function": ("def M(features): ...", "nor a module: it is a function. Entry points are in the plugin's pyproject.toml"),
     "module-argument": (MODULE + "def predict(featurs): ...", "predict has no argument 'featurs'; it can have features, request, model."),
     "module-spelling": (MODULE + "def predct(features): ...", "predct is no hook. Did you mean predict?"),
     "module-strange": (MODULE + "def infer(features): ...", "infer is no hook. The hooks are load, start, stop,"),
@@ -197,6 +219,9 @@ MISTAKES = {
     "module-files": (MODULE + "def predict(): ...\nfiles = ['a.bin']", "the model's files is ['a.bin'], and must be a tuple of PublishedFile"),
     "module-half-marked": (MODULE + "def predict(): ...\ndef preprocess(payload): ...", "preprocess is not marked with @hookimpl"),
 }  # fmt: skip
+
+
+OF_CLASS_STATEMENT = ("class-partial", "class-property", "class-spelling")
 
 
 @pytest.fixture(scope="module")
@@ -220,7 +245,7 @@ def test_a_mistake_in_a_plugin_is_told_and_its_model_is_503(mistaken: LiveHost, 
     told = re.split(r"^\d{4}-\d\d-\d\d ", told, maxsplit=1, flags=re.MULTILINE)[0]
     assert MISTAKES[name][1] in told
     assert not re.search(r"Plugin '\d+'", told), "an address in memory tells nobody anything"
-    assert ("Traceback" in told) == (name == "class-spelling"), (
+    assert ("Traceback" in told) == (name in OF_CLASS_STATEMENT), (
         "that one is Python's own, of the class statement"
     )
     assert mistaken.get(f"/v1/models/{name}").status == 503

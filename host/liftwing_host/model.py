@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -136,20 +137,27 @@ class Model:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        for name in HOOKS:
+            # Of a class beside `Model`, such as a mixin, nobody has marked the hooks yet.
+            value = inspect.getattr_static(cls, name, None)
+            if value is not None:
+                hookimpl(_plain_function(cls, name, value))
         for name, value in list(vars(cls).items()):
             # A classmethod object cannot be called itself.
             is_method = callable(value) or isinstance(value, classmethod)
-            if name.startswith("_") or not is_method or isinstance(value, type):
-                continue
-            if name in HOOKS:
-                hookimpl(_plain_function(cls, name, value))
-            else:
+            if is_method and name not in HOOKS and not name.startswith("_") and not isinstance(value, type):
                 _reject_misspelt(cls, name)
 
 
 def _plain_function(cls: type, name: str, value: Any) -> Callable[..., Any]:
     if isinstance(value, staticmethod | classmethod):
         raise TypeError(f"{cls.__name__}.{name}: a hook must be a plain method, not a {type(value).__name__}")
+    if not inspect.isroutine(value) or not hasattr(value, "__dict__"):
+        # pluggy would pass it over without a word, and what has no __dict__ cannot be marked.
+        shown = "class" if isinstance(value, type) else type(value).__name__
+        raise TypeError(
+            f"{cls.__name__}.{name}: a hook must be a method (def {name}(self, …)), and not a {shown}"
+        )
     function: Callable[..., Any] = value
     return function
 

@@ -92,6 +92,12 @@ class Catalogue:
         wiki, _, family = model.rpartition("-")
         of_family = [offer for offer in self.offers if wiki and offer.is_family and offer.name == family]
         found = exact or of_family
+        if len(found) > 1 and len({(offer.distribution, offer.python) for offer in found}) == 1:
+            places = " and as ".join(offer.entry_point for offer in found)
+            raise ConfigurationError(
+                f"{found[0].distribution} brings the model {model} more than once, as {places}. Leave one of them in its "
+                "entry points, and install it again."
+            )
         if len(found) > 1:
             names = " and ".join(f"{offer.distribution} {offer.version}" for offer in found)
             raise ConfigurationError(

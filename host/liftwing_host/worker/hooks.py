@@ -129,11 +129,15 @@ def _check_unmarked(manager: pluggy.PluginManager, module: types.ModuleType) -> 
 def _check_arguments(hook: str, function: Callable[..., Any]) -> None:
     allowed = tuple(inspect.signature(getattr(hookspecs, hook)).parameters)
     try:
+        of_class = (
+            inspect.signature(function.__func__).parameters if inspect.ismethod(function) else {"": None}
+        )
+        if not of_class:
+            raise ConfigurationError(f"{hook} is a method: it needs self.")
         parameters = inspect.signature(function).parameters.values()
-        of_class = inspect.signature(function.__func__).parameters if inspect.ismethod(function) else {}
     except ValueError:
         return  # Compiled, and without a signature: pluggy takes such a one for a hook without arguments.
-    first = next(iter(of_class), "")
+    first = next(iter(of_class))
     if first in allowed and first != "model":
         raise ConfigurationError(f"{hook} is a method: it needs self before {first!r}.")
     for parameter in parameters:

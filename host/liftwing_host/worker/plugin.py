@@ -5,7 +5,9 @@ Runs in the template, or in each worker that loads for itself.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import difflib
 import importlib
 import inspect
 import os
@@ -30,6 +32,10 @@ _ELSEWHERE = {
     "predictor": ("fetch", "preprocess", "postprocess", "event"),
 }
 """The hooks that run in another process than this host's, by the role that this one has."""
+
+_MEND = (
+    "Entry points are in the plugin's pyproject.toml; install it again when they have changed (pip install)."
+)
 
 
 @dataclass(frozen=True)
@@ -124,11 +130,6 @@ def open_plugin(order: ModelOrder) -> tuple[LoadedModel, ModelConfig]:
         Exception: Whatever the plugin raises when it is imported.
     """
     found = import_entry_point(order.entry_point)
-    is_model = isinstance(found, type) and issubclass(found, Model)
-    if not is_model and not isinstance(found, types.ModuleType):
-        raise ConfigurationError(
-            f"the entry point {order.entry_point} is neither a class derived from liftwing_host.Model nor a module"
-        )
     config = ModelConfig(
         name=order.model,
         settings=_settings(found, order),
@@ -137,7 +138,7 @@ def open_plugin(order: ModelOrder) -> tuple[LoadedModel, ModelConfig]:
         role=order.role,
         files=declared_files(found),
     )
-    plugin = found(config) if is_model else found
+    plugin = found if isinstance(found, types.ModuleType) else _instance(found, config)
     hooks = find_hooks(plugin, order.name)
     if order.role == "transformer" and not {"fetch", "preprocess", "postprocess", "event"} & set(hooks):
         raise ConfigurationError(
@@ -146,15 +147,43 @@ def open_plugin(order: ModelOrder) -> tuple[LoadedModel, ModelConfig]:
     return LoadedModel(order, plugin, hooks), config
 
 
-def import_entry_point(entry_point: str) -> Any:
-    """What an entry point names. Raises whatever its module raises when it is imported."""
+def import_entry_point(entry_point: str) -> type[Model] | types.ModuleType:
+    """What an entry point names.
+
+    Raises:
+        ConfigurationError: It is not there, or it is neither a class derived from `Model` nor a module.
+        Exception: Whatever its module raises when it is imported.
+    """
     module_name, _, attribute = entry_point.partition(":")
     found: Any = importlib.import_module(module_name.strip())
     for part in filter(None, attribute.split("[")[0].strip().split(".")):
         if not hasattr(found, part):
-            raise ConfigurationError(f"the entry point {entry_point} names {part!r}, which is not there")
+            near = difflib.get_close_matches(part, dir(found), n=1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            raise ConfigurationError(
+                f"the entry point {entry_point} names {part!r}, which is not there.{hint} {_MEND}"
+            )
         found = getattr(found, part)
-    return found
+    if isinstance(found, types.ModuleType) or (isinstance(found, type) and issubclass(found, Model)):
+        return found
+    what = found.__name__ if isinstance(found, type) else f"a {type(found).__name__}"
+    raise ConfigurationError(
+        f"the entry point {entry_point} is neither a class derived from liftwing_host.Model nor a module: "
+        f"it is {what}. {_MEND}"
+    )
+
+
+def _instance(found: type[Model], config: ModelConfig) -> Model:
+    try:
+        # Not by the TypeError of the call itself: what an __init__ raises within is the plugin's own.
+        with contextlib.suppress(ValueError):  # Compiled, and without a signature.
+            inspect.signature(found).bind(config)
+    except TypeError as error:
+        raise ConfigurationError(
+            f"{found.__name__} is made by {found.__name__}(config), which its __init__ does not take: {error}. Leave "
+            f"__init__ out: what it does belongs into load, which finds self.config and self.settings there."
+        ) from None
+    return found(config)
 
 
 def _settings(found: Any, order: ModelOrder) -> Any:
