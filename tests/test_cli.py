@@ -8,6 +8,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -46,6 +47,17 @@ def test_models_come_from_metadata_with_their_distributions() -> None:
     assert done.returncode == 0
     assert "outlink-topic-model\tliftwing-plugin-outlink 0.1.0\n" in done.stdout
     assert "WIKI-family\tliftwing-plugin-zoo 1.0\n" in done.stdout
+
+
+def test_help_does_not_wait_for_what_only_serving_needs() -> None:
+    """Their import took longer than all else."""
+    program = "import sys\nsys.argv[1:] = ['--help']\nfrom liftwing_host.server.cli import main\n"
+    program += "try:\n    main()\nfinally:\n    print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "Commands:\n  deploy " in done.stdout
+    modules = done.stdout.splitlines()[-1].split()
+    needless = ("tornado", "uvloop", "httptools", "rich", "liftwing_host.server.exchange")
+    assert [name for name in needless if name in modules] == []
 
 
 def test_plugins_tells_versions_models_and_which_are_broken() -> None:

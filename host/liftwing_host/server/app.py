@@ -11,7 +11,7 @@ from tornado.routing import PathMatches
 from ..errors import LiftwingError, ModelNotFound
 from ..extension import Reply, Route
 from .exchange import Exchange, Handler, Headers, Stream, error_response
-from .extensions import handler_of
+from .extension_view import handler_of
 from .health import Health
 from .host import Host
 from .inference import Inference

@@ -15,7 +15,8 @@ from ..body_arena import BodyArena
 from .app import Application
 from .assembly import assemble
 from .discovery import Catalogue
-from .extensions import Extensions, View
+from .extension_view import View
+from .extensions import Extensions
 from .host import EventTakers, Host
 from .listening import bind, let_in, look_at_all
 from .llhttp import LlhttpServer
