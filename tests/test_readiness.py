@@ -100,7 +100,11 @@ FAILURES = {
     "load-exits": ("SystemExit: I give up", True),
     "load-misconfigured": ("Set THE_VARIABLE to the path of the weights.", False),
     "missing-module": ("ModuleNotFoundError: No module named 'zoo_is_not_here'", True),
-    "missing-attribute": ("the entry point zoo:IsNotHere names 'IsNotHere', which is not there", False),
+    "missing-attribute": (
+        "the entry point zoo:IsNotHere names 'IsNotHere', which is not there. Entry points are in the plugin's "
+        "pyproject.toml; install it again when they have changed (pip install).",
+        False,
+    ),
 }
 
 
