@@ -8,7 +8,7 @@ from pathlib import Path
 
 from liftwing_host.pytest_plugin import LiveHost
 
-__all__ = ["alive", "family", "named", "niceness", "parent", "pss", "workers"]
+__all__ = ["alive", "family", "named", "niceness", "parent", "pss", "turn", "workers"]
 
 
 def _stat(pid: int) -> list[str]:
@@ -30,6 +30,16 @@ def parent(pid: int) -> int:
 
 def niceness(pid: int) -> int:
     return int(_stat(pid)[16])
+
+
+def turn(thread: int) -> int | None:
+    """For how many nanoseconds a thread has a CPU at a time; None where the kernel does not tell, or has no such wish (before
+    Linux 6.12).
+    """
+    told = Path(f"/proc/{thread}/sched")
+    found = re.search(r"^se\.slice +: +(\d+)$", told.read_text(), re.MULTILINE) if told.exists() else None
+    release = tuple(map(int, os.uname().release.split(".")[:2]))
+    return int(found.group(1)) if found and release >= (6, 12) else None
 
 
 def _children(pid: int) -> list[int]:

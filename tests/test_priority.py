@@ -71,6 +71,10 @@ def test_all_threads_of_a_heavy_worker_give_way(liftwing: Any, site: Path) -> No
     expected = min(19, proc.niceness(host.process.pid) + 15)
     assert {os.getpriority(os.PRIO_PROCESS, thread) for thread in threads} == {expected}
     assert {os.sched_getscheduler(thread) for thread in threads} == {os.SCHED_BATCH}
+    # The scheduler gives even the lowest priority a whole turn now and then, and the host waits for its end.
+    usual = proc.turn(host.process.pid)
+    assert {proc.turn(thread) for thread in threads} == {500_000 if usual is not None else None}
+    assert usual is None or usual > 500_000
 
 
 def test_a_worker_of_heavy_batches_gives_way(liftwing: Any, site: Path) -> None:
