@@ -56,7 +56,7 @@ def test_help_does_not_wait_for_what_only_serving_needs() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert "Commands:\n  deploy " in done.stdout
     modules = done.stdout.splitlines()[-1].split()
-    needless = ("tornado", "uvloop", "httptools", "rich", "liftwing_host.server.exchange")
+    needless = ("tornado", "uvloop", "httptools", "rich", "asyncio", "liftwing_host.server.exchange")
     assert [name for name in needless if name in modules] == []
 
 

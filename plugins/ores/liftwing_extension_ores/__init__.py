@@ -11,7 +11,6 @@ from liftwing_host import hookimpl, read_settings
 from liftwing_host.extension import HostView, Route
 
 from .settings import OresSettings
-from .urls import routes
 
 __all__ = ["liftwing_routes"]
 
@@ -23,4 +22,7 @@ def liftwing_routes(host: HostView) -> list[Route]:
     Raises:
         liftwing_host.ConfigurationError: A variable of the environment is wrong.
     """
+    # Not above: every command of the host, even its --help, imports the extensions for theirs.
+    from .urls import routes
+
     return routes(host, read_settings(OresSettings, environ=os.environ))
