@@ -8,7 +8,9 @@ from pathlib import Path
 
 from liftwing_host.pytest_plugin import LiveHost
 
-__all__ = ["alive", "family", "named", "niceness", "parent", "pss", "turn", "workers"]
+__all__ = [
+    "alive", "family", "named", "niceness", "parent", "pss", "sleeping", "stopped", "turn", "workers",
+]  # fmt: skip
 
 
 def _stat(pid: int) -> list[str]:
@@ -22,6 +24,16 @@ def alive(pid: int) -> bool:
         return _stat(pid)[0] not in "ZX"
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+def sleeping(pid: int) -> bool:
+    """Whether a process waits for something."""
+    return _stat(pid)[0] == "S"
+
+
+def stopped(pid: int) -> bool:
+    """Whether a process has been stopped by a signal."""
+    return _stat(pid)[0] == "T"
 
 
 def parent(pid: int) -> int:

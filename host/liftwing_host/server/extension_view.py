@@ -58,6 +58,8 @@ class _Question:
     def attempt(self, step: Callable[[Any], Reply | None], given: Any) -> None:
         response = attempt(step, given, self.id)
         if response is not None and not self._answer.done():
+            # It is through: who leaves before the answer has been looked at has nothing left to drop.
+            self._on_leave = None
             self._answer.set_result(response)
 
     async def answer(self) -> Reply:
