@@ -13,7 +13,7 @@ import contextlib
 import socket
 from collections import deque
 
-from ..wire import frame
+from ..wire import frame, message
 from .call import Call
 
 __all__ = ["Ahead"]
@@ -58,15 +58,20 @@ class Ahead:
         return None
 
     def take_back(self) -> list[Call]:
-        """The calls that the worker has not read, which now it never will; in their order."""
-        count = 0
+        """The calls that the worker has not read, which now it never will; in their order.
+
+        The worker may read one between any two of those that are read here: which ones they are, they say themselves.
+        """
+        unread = set()
         with contextlib.suppress(BlockingIOError):
-            while self.worker_end.recv(1):
-                count += 1
-        return [self._calls.pop() for _ in range(count)][::-1]
+            while data := self.worker_end.recv(_LARGEST):
+                unread.add(message(memoryview(data))[0]["id"])
+        back = [call for call in self._calls if call.id in unread]
+        self._calls = deque(call for call in self._calls if call.id not in unread)
+        return back
 
     def rest(self) -> list[Call]:
-        """After `take_back`: what the worker has read and not told of yet, one call at most."""
+        """After `take_back`: what the worker has read, and has not told of or it has not been heard yet."""
         rest = list(self._calls)
         self._calls.clear()
         return rest
