@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,6 +14,10 @@ import pytest
 
 import proc
 from liftwing_host.pytest_plugin import LiveHost
+from liftwing_host.server.ahead import Ahead
+from liftwing_host.server.call import Call
+from liftwing_host.server.served_model import Leg
+from liftwing_host.wire import message
 from raw_http import RawClient
 from tells import metric
 
@@ -146,6 +151,46 @@ def test_only_what_a_dead_worker_had_begun_is_lost(crowd: Callable[..., Crowd]) 
     assert crowded.answered(HELD) == 500
     assert {crowded.answered(number) for number in BEHIND} == {200}
     assert crowded.run[-len(BEHIND) :] == list(BEHIND)
+
+
+class ReadByTwo:
+    """The end from which calls are read, where the worker reads one after the first that the host reads."""
+
+    def __init__(self, end: socket.socket) -> None:
+        self.read_by_worker: list[int] = []
+        self._end = end
+
+    def recv(self, size: int) -> bytes:
+        data = self._end.recv(size)
+        if not self.read_by_worker:
+            self.read_by_worker.append(message(memoryview(self._end.recv(1 << 16)))[0]["id"])
+        return data
+
+
+def test_what_the_worker_reads_while_calls_are_taken_back_is_its_own() -> None:
+    ahead = Ahead()
+    calls = [
+        Call(
+            "echo",
+            Leg("compute", ("predict",)),
+            0,
+            {},
+            b"",
+            deadline=1.0,
+            timeout=1.0,
+            patience=1.0,
+            on_outcome=lambda _: None,
+        )
+        for _ in range(3)
+    ]
+    assert all(ahead.put(call) for call in calls)
+    ends = ahead.worker_end
+    reading = ahead.worker_end = ReadByTwo(ends)  # type: ignore[assignment]
+    back = ahead.take_back()
+    assert (back, ahead.rest()) == ([calls[0], calls[2]], [calls[1]])
+    assert reading.read_by_worker == [calls[1].id]
+    ahead.worker_end = ends
+    ahead.close()
 
 
 def test_a_worker_that_is_replaced_leaves_what_it_has_not_begun(crowd: Callable[..., Crowd]) -> None:

@@ -130,6 +130,20 @@ def test_a_blocked_loop_is_a_504_and_its_process_is_replaced(host: LiveHost) -> 
     assert not proc.alive(pid)
 
 
+def test_what_expired_in_a_process_that_is_killed_is_not_run_once_more(host: LiveHost) -> None:
+    """Nobody would look after it any more: no timer, and no guard of its new worker."""
+    began = time.monotonic()
+    with ThreadPoolExecutor(2) as clients, RawClient(host.port) as first:
+        first.post(b'{"seconds": 60}', "blocks-loop")
+        assert [host.get("/").status for _ in range(5)] == [200] * 5
+        second = clients.submit(host.post, {"seconds": 60}, "blocks-loop")
+        replies = [first.reply(), second.result()]
+    assert [reply.status for reply in replies] == [504, 504]
+    assert time.monotonic() - began < LIMIT + 5
+    host.wait_for(lambda: host.post({}, "blocks-loop").status == 200, "a new process")
+    assert not proc.named(host, r"lw-async-[1-9]\d*"), "none was begun for it alone"
+
+
 def test_every_504_tells_how_long_the_request_had(host: LiveHost) -> None:
     told = f"The request to blocks-loop ran out of time ({LIMIT:g} s) in predict."
     assert host.post({"seconds": 60}, "blocks-loop").json() == {"error": told}
@@ -171,6 +185,34 @@ def test_a_hang_without_workers_is_a_504_and_the_process_is_replaced(liftwing: A
     # A new interpreter may take longer to begin than a request has here.
     solo.wait_for(lambda: solo.post({}, "waits").status == 200, "the next one")
     assert solo.predict({}, "waits")["pid"] != pid
+
+
+def test_without_workers_what_waits_for_the_one_thread_costs_the_process_nothing(
+    liftwing: Any, tmp_path: Path
+) -> None:
+    """Whether it runs out of time there, or its client leaves: it is not run, and not taken for a hang."""
+    note = tmp_path / "note"
+    note.touch()
+    site = install(
+        tmp_path / "site",
+        "liftwing-plugin-stubborn",
+        models={name: f"stubborn:{attribute}" for name, attribute in NAMES.items()},
+        code={"stubborn": STUBBORN},
+    )
+    solo = liftwing("stops-itself", "notes", environ=path_with(site), arguments=["--workers", "0"])
+    pid = solo.predict({}, "stops-itself")
+    noted = b'{"note": "%s", "text": "ran"}' % str(note).encode()
+    with RawClient(solo.port) as busy, RawClient(solo.port) as leaver:
+        busy.post(b'{"seconds": 2.5}', "stops-itself")
+        assert [solo.get("/").status for _ in range(5)] == [200] * 5
+        leaver.post(noted, "notes")
+        for _ in range(3):
+            late = solo.post({"note": str(note), "text": "ran"}, "notes", {"X-Request-Timeout": "0.2"})
+            assert late.status == 504
+            leaver.close()
+        assert busy.reply().json() == pid
+    assert solo.predict({}, "stops-itself") == pid
+    assert note.read_text() == ""
 
 
 # Clients that leave

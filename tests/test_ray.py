@@ -69,8 +69,8 @@ def on_ray(cluster: RayCluster) -> Iterator[Callable[..., LiveHost]]:
     """Begins further hosts, which end with the test. The first one has taken all CPUs."""
     hosts: list[LiveHost] = []
 
-    def begin(*models: str, **plugin: Any) -> LiveHost:
-        hosts.append(RayHost(cluster, *models, plugin={"ray_num_cpus": 0, **plugin}))
+    def begin(*models: str, settings: dict[str, Any] | None = None, **plugin: Any) -> LiveHost:
+        hosts.append(RayHost(cluster, *models, plugin={"ray_num_cpus": 0, **plugin}, settings=settings))
         return hosts[-1]
 
     yield begin
@@ -198,16 +198,17 @@ def test_the_host_process_imports_nothing_of_ray(ray_host: LiveHost) -> None:
 
 
 def test_a_hang_is_a_504_that_names_the_hook_and_its_worker_is_killed_and_replaced(
-    ray_host: LiveHost, tmp_path: Path
+    on_ray: Callable[..., LiveHost], tmp_path: Path
 ) -> None:
+    host = on_ray("where", settings={"timeout": 2})
     note = tmp_path / "note"
-    reply = ray_host.post({"note": str(note), "seconds": 60}, "where", {"x-request-timeout": "2"})
+    reply = host.post({"note": str(note), "seconds": 60})
     told = {"error": "The request to where ran out of time (2 s) in predict."}
     assert (reply.status, reply.json()) == (504, told)
     [hung] = noted(note)
-    ray_host.wait_for(lambda: not proc.alive(hung["pid"]), "the end of the worker that hangs")
-    assert f"pid {hung['pid']} hangs in predict of where; it is killed" in ray_host.log
-    ray_host.wait_for(lambda: _workers(ray_host) == 3, "three workers again", SLOWLY)
+    host.wait_for(lambda: not proc.alive(hung["pid"]), "the end of the worker that hangs")
+    assert f"pid {hung['pid']} hangs in predict of where; it is killed" in host.log
+    host.wait_for(lambda: _workers(host) == 3, "three workers again", SLOWLY)
 
 
 def _workers(host: LiveHost) -> int:

@@ -214,6 +214,21 @@ def test_a_def_hook_that_hangs_beside_the_loop_is_a_504_and_its_process_is_repla
     host.wait_for(lambda: host.post({}).status == 200, "an answer by the next one")
 
 
+def test_a_def_hook_that_hangs_beside_the_loop_is_seen_even_if_its_client_leaves(liftwing: Any) -> None:
+    """Which cancels it a second time. The thread would be taken for ever, and every request would run out of time."""
+    host = liftwing(
+        "places", config={"timeout": 0.6}, environ={"INFERENCE_MP": "false", "ASYNCIO_AUX_WORKERS": "1"}
+    )  # fmt: skip
+    hanging_in = host.predict({})["predict"][0]
+    with RawClient(host.port) as client:
+        client.post(b'{"hangs": 60}', "places")
+        assert [host.get("/").status for _ in range(5)] == [200] * 5
+        # It came later, so the time of the other one is over, too.
+        assert host.post({}).status == 504
+    host.wait_for(lambda: not proc.alive(hanging_in), "the end of the process")
+    host.wait_for(lambda: host.post({}).status == 200, "an answer by the next one")
+
+
 def test_one_that_runs_out_of_time_behind_a_def_hook_costs_the_other_nothing(liftwing: Any) -> None:
     """It is taken back from the thread before it began, so its process does not count as stuck."""
     host = liftwing("places", environ={"PREPROCESS_MP": "false", "ASYNCIO_AUX_WORKERS": "1"})

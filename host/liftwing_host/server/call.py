@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ..errors import DeadlineExceeded
+
 if TYPE_CHECKING:
     from ..body_arena import Body
     from ..errors import LiftwingError
@@ -74,6 +76,8 @@ class Call:
         body: What the leg begins with.
         deadline: The moment, on the event loop's clock, at which the request's time is over.
         timeout: How many seconds the request had in all.
+        patience: The moment at which the operator's time for the request is over, which is the deadline where the client
+            has not set itself an earlier one.
         on_outcome: Given the answer, or the error that stands for it; once.
 
     Attributes:
@@ -89,7 +93,7 @@ class Call:
 
     __slots__ = (
         "_on_outcome", "ahead_of", "batch_size", "body", "deadline", "deaths", "guard", "head", "hooks", "id", "model", "number",
-        "timeout", "worker",
+        "patience", "timeout", "worker",
     )  # fmt: skip
 
     def __init__(
@@ -101,6 +105,7 @@ class Call:
         body: Body,
         deadline: float,
         timeout: float,
+        patience: float,
         on_outcome: Callable[[Answer | LiftwingError], None],
     ) -> None:
         self.id = next(_ids)
@@ -118,6 +123,7 @@ class Call:
         self.body = body
         self.deadline = deadline
         self.timeout = timeout
+        self.patience = patience
         # None once it has been called: caller and call refer to each other, and to the body of the request.
         self._on_outcome: Callable[[Answer | LiftwingError], None] | None = on_outcome
         self.worker: Runner | None = None
@@ -132,6 +138,16 @@ class Call:
     @property
     def done(self) -> bool:  # noqa: D102 - see Attributes
         return self._on_outcome is None
+
+    def too_late(self, where: str) -> DeadlineExceeded:
+        """The error of a request whose time is over.
+
+        Args:
+            where: The hook that it was in, or "the queue".
+        """
+        return DeadlineExceeded(
+            f"The request to {self.model} ran out of time ({self.timeout:g} s) in {where}."
+        )
 
     def end(self, outcome: Answer | LiftwingError) -> None:
         """Let it have its outcome, if it has none yet."""

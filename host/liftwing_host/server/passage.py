@@ -15,7 +15,7 @@ import time
 import orjson
 
 from ..body_arena import Body
-from ..errors import DeadlineExceeded, HookFailed, InvalidInput, LiftwingError, Overloaded
+from ..errors import HookFailed, InvalidInput, LiftwingError, Overloaded
 from ..extension import Event, Reply
 from ..wire import CANCELLED
 from .call import Answer, Call
@@ -42,7 +42,8 @@ class Passage:
     """One request, its deadline, and the leg that it is in."""
 
     __slots__ = (
-        "_call", "_deadline", "_exchange", "_expired", "_host", "_model", "_number", "_request", "_timeout", "_timer",
+        "_call", "_deadline", "_exchange", "_expired", "_host", "_model", "_number", "_patience", "_request", "_timeout",
+        "_timer",
     )  # fmt: skip
 
     def __init__(self, host: Host, model: ServedModel, exchange: Conversation) -> None:
@@ -59,9 +60,11 @@ class Passage:
         """Go into the first leg."""
         model = self._model
         if self._timeout == model.deadlines.seconds:
-            self._deadline = model.deadlines.add(self)
+            self._deadline = self._patience = model.deadlines.add(self)
         else:
-            self._deadline = time.monotonic() + self._timeout
+            now = time.monotonic()
+            self._deadline = now + self._timeout
+            self._patience = now + model.deadlines.seconds
             self._timer = asyncio.get_running_loop().call_at(self._deadline, self.expire)
         self._request = {
             "id": self._exchange.id,
@@ -81,13 +84,14 @@ class Passage:
         waits = call.worker is None
         hook = self._model.pool.hook_of(call)
         if waits or leg.kind == "compute":
-            call.end(self._too_late(hook))
+            call.end(call.too_late(hook))
 
     def _run(self, body: Body) -> None:
         """Go into the leg whose turn it is."""
         leg = self._model.legs[self._number]
         self._call = Call(
-            self._model.name, leg, self._number, self._request, body, self._deadline, self._timeout, self._ended
+            self._model.name, leg, self._number, self._request, body, self._deadline, self._timeout,
+            self._patience, self._ended,
         )  # fmt: skip
         self._model.pool.run(self._call, leg)
 
@@ -124,12 +128,14 @@ class Passage:
         if self._expired:
             # Its hook was cancelled; whatever it made of that, the time is over.
             leg = self._model.legs[self._number]
-            raise self._too_late(outcome.head.get("hook") or " or ".join(leg.hooks))
+            raise self._call.too_late(outcome.head.get("hook") or " or ".join(leg.hooks))
         raise self._error(outcome)
 
     def _leave(self) -> None:
         self._call.forget()
-        self._model.pool.drop(self._call, self._model.legs[self._number])
+        # A call that has been cancelled is let be: a hook may be tidying up.
+        if not self._expired:
+            self._model.pool.drop(self._call, self._model.legs[self._number])
         self._end()
 
     def _end(self) -> None:
@@ -139,11 +145,6 @@ class Passage:
         else:
             self._timer.cancel()
             self._timer = None
-
-    def _too_late(self, where: str) -> DeadlineExceeded:
-        return DeadlineExceeded(
-            f"The request to {self._model.name} ran out of time ({self._timeout:g} s) in {where}."
-        )
 
     def _error(self, answer: Answer) -> LiftwingError:
         head, name = answer.head, self._model.name

@@ -130,7 +130,8 @@ class Pool:
         self._suspects.line.leave(call)
         if call.worker is not None:
             call.worker.watch(call)
-            if leg.kind != "compute":
+            # One that runs everything may have it wait for its one thread.
+            if call.worker.role != "compute":
                 call.worker.cancel(call)
 
     def hook_of(self, call: Call) -> str:
@@ -243,7 +244,12 @@ class Pool:
         """What a dead worker ran is run once more, before all that waits; what has killed two is not."""
         call.deaths += 1
         call.worker = None
+        call.disarm()
         if call.done:
+            return
+        if call.deadline <= asyncio.get_running_loop().time():
+            # Its passage has asked the dead one to cancel it, and does not look after it any more.
+            call.end(call.too_late(" or ".join(call.hooks)))
             return
         if call.deaths == 1 and self._models[call.model].idempotent:
             # With no workers asked for, none comes beside the one that runs everything.

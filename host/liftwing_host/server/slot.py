@@ -8,10 +8,10 @@ import random
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ConfigurationError, DeadlineExceeded
+from ..errors import ConfigurationError
 from .call import Call
 from .processes import Processes, describe_status, first_of
-from .worker import Worker
+from .worker import KILL_AFTER, Worker
 
 if TYPE_CHECKING:
     from .line import Line
@@ -190,14 +190,18 @@ class Slot:
     def _overdue(self, worker: Worker, call: Call) -> None:
         """Long after the deadline there is no answer: a stuck hook cannot be cancelled, only ended."""
         hook = self._processes.hook_of(call)
+        loop = asyncio.get_running_loop()
+        if loop.time() < call.patience:
+            # The client has given up. That does not mean that the hook hangs, and others may share the process.
+            call.guard = loop.call_at(call.patience + KILL_AFTER, self._overdue, worker, call)
+            call.end(call.too_late(hook))
+            return
         log.error("%s: pid %s hangs in %s of %s; it is killed", self._name, worker.pid, hook, call.model)
         # Before the client is told: its next request is for another worker.
         worker.retired = True
         self.line.remove(worker)
         self._processes.kill(worker)
-        call.end(
-            DeadlineExceeded(f"The request to {call.model} ran out of time ({call.timeout:g} s) in {hook}.")
-        )
+        call.end(call.too_late(hook))
 
     def _broken(self) -> None:
         self.broken = True

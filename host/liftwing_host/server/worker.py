@@ -183,7 +183,7 @@ class Worker(asyncio.BufferedProtocol):
 
     def watch(self, call: Call) -> None:
         """Nobody waits for the call any more; but if it is not answered long after its deadline, that must be seen."""
-        if call.id in self.calls and call.guard is None:
+        if call.id in self.calls and call.guard is None and not self.ended.done():
             when = max(call.deadline, self._loop.time()) + KILL_AFTER
             call.guard = self._loop.call_at(when, self._on_overdue, self, call)
 

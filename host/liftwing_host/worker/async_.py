@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 
 from ..wire import CANCELLED, FrameReader, Head, HookBoard, frame
+from .beside import outcome_of
 from .compute import hook_entered
 from .connection import Connection
 from .legs import Leg, plan_legs, run_async_leg, run_compute_leg
@@ -46,8 +47,7 @@ class _Compute:
     async def run(
         self, leg: Leg, model: LoadedModel, head: Head, body: bytes | bytearray | memoryview
     ) -> tuple[Head, bytes]:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, self._run, leg, model, head, body)
+        return await outcome_of(self._thread.submit(self._run, leg, model, head, body))
 
     def _run(
         self, leg: Leg, model: LoadedModel, head: Head, body: bytes | bytearray | memoryview
@@ -121,7 +121,8 @@ class _Calls(asyncio.BufferedProtocol):
             if head["kind"] == "call":
                 answering = self._answer(head, self._connection.body_of(head, body))
                 task = asyncio.get_running_loop().create_task(answering)
-                self._running[head["id"]] = task
+                if not task.done():  # A plugin may have asked for eager tasks.
+                    self._running[head["id"]] = task
             elif head["kind"] == "cancel" and head["id"] in self._running:
                 # Not at once: a task that is cancelled before its first step never runs, and would never answer.
                 asyncio.get_running_loop().call_soon(self._running[head["id"]].cancel)
@@ -149,7 +150,7 @@ class _Calls(asyncio.BufferedProtocol):
         except asyncio.CancelledError:
             answer, answer_body = {"status": CANCELLED, "error": None, "hook": leg.hooks[0].name}, b""
         finally:
-            del self._running[head["id"]]
+            self._running.pop(head["id"], None)
         answer["kind"], answer["id"] = "answer", head["id"]
         if self._transport is not None and not self._transport.is_closing():
             for piece in frame(answer, answer_body):

@@ -21,6 +21,7 @@ from typing import Any, Literal, cast
 from ..hookspecs import LEG_HOOKS
 from ..request import Request
 from ..wire import CANCELLED, Head
+from .beside import outcome_of
 from .failures import failure
 from .hooks import Hook, run_plain
 from .plugin import LoadedModel
@@ -174,18 +175,8 @@ async def run_async_leg(
 
 
 async def _run_beside(thread: Executor, hook: Hook, arguments: dict[str, Any]) -> Any:
-    """Run a `def` hook in the thread. One that runs cannot be cancelled: it is not over before it has ended.
-
-    So one that hangs is not answered, and the host sees that and ends the process.
-    """
-    running = thread.submit(_outcome, hook, arguments)
-    ended = asyncio.wrap_future(running)
-    try:
-        value, error = await asyncio.shield(ended)
-    except asyncio.CancelledError:
-        if not running.cancel():
-            await asyncio.wait([ended])
-        raise
+    """Run a `def` hook in the thread."""
+    value, error = await outcome_of(thread.submit(_outcome, hook, arguments))
     if error is None:
         return value
     try:
