@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import proc
+from distributions import install, path_with
 from liftwing_host.pytest_plugin import LiveHost
 from raw_http import RawClient
 from test_deaths import asked_all_the_time
@@ -154,3 +156,77 @@ def test_a_limit_that_no_worker_can_keep_is_no_storm_of_forks(liftwing: Any) -> 
 def test_without_a_limit_no_worker_is_replaced(liftwing: Any) -> None:
     host = liftwing("slow", arguments=["--workers", "1"])
     assert len({host.predict({})["pid"] for _ in range(100)}) == 1
+
+
+# Successors that cannot be begun
+
+NEEDS_A_BACKEND = """
+import os
+from pathlib import Path
+from liftwing_host import Model
+
+HERE = Path(__file__).parent
+
+class NeedsABackend(Model):
+    def start(self):
+        with (HERE / "starts").open("a") as starts:
+            starts.write("one\\n")
+        if (HERE / "away").exists():
+            raise RuntimeError("the backend is away")
+
+    def predict(self, features):
+        return {"pid": os.getpid()}
+"""
+
+
+@pytest.fixture
+def backend(tmp_path: Path) -> Path:
+    """Where a plugin is whose `start` raises while a file `away` is there; it notes in `starts` each time that it runs."""
+    models = {"needs-a-backend": "needs_a_backend:NeedsABackend"}
+    return install(
+        tmp_path, "liftwing-plugin-needs", models=models, code={"needs_a_backend": NEEDS_A_BACKEND}
+    )
+
+
+def with_a_worn_worker(liftwing: Callable[..., LiveHost], backend: Path) -> tuple[LiveHost, int]:
+    """A host whose only worker is to be replaced, and has no successor; and that worker."""
+    host = liftwing(
+        "needs-a-backend", environ=path_with(backend), config=limits(HOST_WIDE, max_requests=5),
+        arguments=["--workers", "1"],
+    )  # fmt: skip
+    (first,) = proc.workers(host)
+    (backend / "away").touch()
+
+    def broken() -> bool:
+        assert host.predict({})["pid"] == first
+        return "compute worker 0 is broken: start failed: RuntimeError: the backend is away" in host.log
+
+    host.wait_for(broken, "the log")
+    return host, first
+
+
+def test_a_worker_serves_on_for_as_long_as_the_next_one_fails_to_start(liftwing: Any, backend: Path) -> None:
+    host, first = with_a_worn_worker(liftwing, backend)
+    assert {host.predict({})["pid"] for _ in range(20)} == {first}
+    assert host.get("/v2/health/ready").status == 200
+    (backend / "away").unlink()
+    host.wait_for(lambda: host.predict({})["pid"] != first, "the next one")
+    host.wait_for(lambda: not proc.alive(first), "the end of the first")
+    assert "compute worker 0 is in order again" in host.log
+
+
+def test_where_a_worn_worker_dies_before_another_could_start_the_model_is_not_ready(
+    liftwing: Any, backend: Path
+) -> None:
+    host, first = with_a_worn_worker(liftwing, backend)
+
+    def starts() -> int:
+        return (backend / "starts").read_text().count("one")
+
+    # The first worker's start and seven in vain: more than three seconds lie before the next one.
+    host.wait_for(lambda: starts() == 8, "seven attempts")
+    proc.kill(first, signal.SIGKILL)
+    host.wait_for(lambda: host.post({}).status == 503, "not ready")
+    assert starts() == 8, "that is known before another attempt fails"
+    (backend / "away").unlink()
+    host.wait_for(lambda: host.post({}).status == 200, "an answer")

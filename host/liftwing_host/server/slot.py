@@ -76,8 +76,9 @@ class Slot:
 
     @property
     def in_order(self) -> bool:
-        """Whether it has a worker, or will have one in a moment."""
-        return self.began and not self.broken
+        """Whether its line has a worker, or will have one of this slot in a moment."""
+        # One that is worn serves on, for however long its successor cannot be begun.
+        return bool(self.line.workers) or (self.began and not self.broken)
 
     async def keep(
         self,
@@ -92,7 +93,7 @@ class Slot:
             can_begin: Set while workers can be begun.
             listen: Given each new worker, before it says anything.
             on_death: Told of each call that a worker left unanswered.
-            on_change: Told when a worker serves, and when the slot turns out to be broken.
+            on_change: Told when a worker serves, when the slot turns out to be broken, and when a worn worker is gone.
         """
         # Set once another worker serves in the place of one that is worn.
         succeeded: asyncio.Future[None] | None = None
@@ -122,7 +123,7 @@ class Slot:
                 if not worker.ended.done():
                     log.info("%s (pid %s) is replaced: %s", self._name, worker.pid, worker.worn.result())
                     succeeded = asyncio.get_running_loop().create_future()
-                    self._aside(self._retire(worker, succeeded, on_death))
+                    self._aside(self._retire(worker, succeeded, on_death, on_change))
                     continue
             self._died(worker, on_death)
             if self.hopeless:
@@ -167,7 +168,11 @@ class Slot:
                 worker.wear(f"it holds {size} bytes")
 
     async def _retire(
-        self, worker: Worker, succeeded: asyncio.Future[None], on_death: Callable[[Call, Line], None]
+        self,
+        worker: Worker,
+        succeeded: asyncio.Future[None],
+        on_death: Callable[[Call, Line], None],
+        on_change: Callable[[Slot], None],
     ) -> None:
         """Give it no more calls once it has a successor; let it go when it has answered those that it has."""
         await first_of(succeeded, worker.ended)
@@ -177,6 +182,8 @@ class Slot:
         await first_of(idle, worker.ended)
         idle.cancel()
         self._died(worker, on_death)
+        # Where it has died without a successor, it may have been the last of its line.
+        on_change(self)
 
     def _died(self, worker: Worker, on_death: Callable[[Call, Line], None]) -> None:
         self.line.remove(worker)
