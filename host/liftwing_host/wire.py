@@ -15,7 +15,7 @@ Every head has a ``kind``. The conversations, in the order in which they begin::
 
     host                                             template
       │ init   version, models, log_level, …  ─────────→ │
-      │ ←──── loaded   model, seconds, … or error        │  once for each model
+      │ ←──── loaded   model, seconds, … or error        │  once for each model; only_opened: its workers load it
       │ ←──── ready    version, pid, fork_safe           │
       │ fork   role, slot, … + a socket (SCM_RIGHTS) ──→ │  once for each worker
       │ ←──── forked   slot, role, pid                   │

@@ -1,4 +1,8 @@
-"""One coroutine keeps a plugin's template alive, and what it tells of its loading becomes the state of the models."""
+"""One coroutine keeps a plugin's template alive, and what it tells of its loading becomes the state of the models.
+
+A model that has never been loaded fails for good the first time. One that has been loaded stays so: a later failure is that
+of one process, or of what it found, and another is begun in its place.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,8 @@ from .launch import version_problem
 from .processes import Processes, describe_status, first_of
 from .served_model import ServedModel
 from .slot import FUTILE_LIVES, back_off
+from .template import Template
+from .worker import Worker
 
 __all__ = ["Loading"]
 
@@ -51,68 +57,108 @@ class Loading:
         self._on_hopeless = on_hopeless
         # The model that the template is loading now.
         self._now: str | None = None
+        # Those that some process has loaded; and of them what the last template could not load, and why.
+        self._have_loaded: set[str] = set()
+        self._lacking: dict[str, str] = {}
+        # The last such failure that the log has, by model.
+        self._told: dict[str, str] = {}
 
     async def keep_template(self, on_loaded: Callable[[], None], on_delay: Callable[[str], None]) -> None:
         """Have a template for as long as it has something to load, or workers to fork.
 
         Args:
             on_loaded: Told each time when workers can be begun.
-            on_delay: Told why it may take long until it can load.
+            on_delay: Told why it may take long until workers can be begun.
 
         Raises:
             ConfigurationError: No template could ever be begun.
         """
         futile = 0
         while True:
+            futile += 1
+            self._lacking = {}
             try:
                 template = await self._processes.begin_template(self.heard, on_delay)
             except (ConfigurationError, OSError) as error:
                 if isinstance(error, ConfigurationError) and not self._any_has_loaded:
                     raise
                 # As in a slot: it may be possible later.
-                futile += 1
-                log.error("%s: no template can be begun: %s", self._processes.name, error)
-                await asyncio.sleep(back_off(futile))
-                continue
-            await first_of(template.ready, template.ended)
-            if template.ready.done():
-                futile = 0
-                if not self._is_of_use(template.ready.result(), on_loaded):
-                    template.close()
-                    await self._processes.see_off(template)
-                    return
-                await template.ended
-            self.can_begin.clear()
-            status = describe_status(await self._processes.see_off(template) or 0)
-            futile += 1
-            log.error("%s: the template %s; it is begun again", self._processes.name, status)
-            if futile >= FUTILE_LIVES and any(model.state == "loading" for model in self._models.values()):
-                last_lines = self._processes.stderr.last_lines()
-                told = f"its last lines:\n{last_lines}" if last_lines else "it printed nothing"
-                problem = f"the process that loads it {status} each time; {told}"
-                if not self._leave_out(problem):
-                    return
-                futile = 0
+                problem = f"no template can be begun: {error}"
+                log.error("%s: %s", self._processes.name, problem)
+            else:
+                await first_of(template.ready, template.ended)
+                if template.ready.done() and not self._lacking:
+                    futile = 1
+                    if not self._is_of_use(template.ready.result(), on_loaded):
+                        await self._end(template)
+                        return
+                    await template.ended
+                self.can_begin.clear()
+                status = await self._end(template)
+                problem = "; ".join(self._lacking.values()) or f"the template {status}; it is begun again"
+                if not self._lacking:
+                    log.error("%s: %s", self._processes.name, problem)
+                if futile >= FUTILE_LIVES and self._some_are_loading:
+                    if not self._leave_out(status):
+                        return
+                    futile = 0
+            if futile >= FUTILE_LIVES and self._any_has_loaded:
+                on_delay(f"no worker can be begun: {problem}")
             await asyncio.sleep(back_off(futile))
 
-    def heard(self, head: Head) -> None:
-        """Take over what a process tells of its loading."""
-        self._now = head["model"] if head["kind"] == "loading" else None
-        if head["kind"] == "loaded":
-            self.source_files = head.get("files", {}) | self.source_files
-            self._models[head["model"]].loaded(head)
-            if self._all_have_failed:
-                self._on_hopeless()
-        self.on_progress(head)
+    async def _end(self, template: Template) -> str:
+        """See it to its end; how it ended, in words."""
+        template.close()
+        return describe_status(await self._processes.see_off(template) or 0)
 
-    def heard_of_worker(self, head: Head) -> None:
-        """A worker that loads for itself: what one could not load, none is asked for, even if another could."""
+    def heard(self, head: Head) -> None:
+        """Take over what the template tells of its loading."""
+        self._now = head["model"] if head["kind"] == "loading" else None
+        problem = self._take_over(head)
+        if problem is not None:
+            self._lacking[head["model"]] = problem
+
+    def heard_of_worker(self, worker: Worker, head: Head) -> None:
+        """A worker that loads for itself: what one could not load first, none is asked for, even if another could."""
         if head["kind"] == "ready":
             self.fail(version_problem(head["version"]))
             self._on_hopeless()
             return
-        if self._models[head["model"]].state != "failed":
-            self.heard(head)
+        if self._models[head["model"]].state == "failed":
+            return
+        problem = self._take_over(head)
+        if problem is not None:
+            # It would serve the others, and not know this one.
+            worker.unfit = problem, head["traceback"]
+
+    def _take_over(self, head: Head) -> str | None:
+        """Let what a process tells become the state of a model; or else what it could not do that another has done."""
+        problem = None
+        if head["kind"] == "loaded":
+            self.source_files = head.get("files", {}) | self.source_files
+            name = head["model"]
+            if "error" in head and name in self._have_loaded:
+                problem = self._not_again(head)
+            else:
+                self._models[name].loaded(head)
+                self._told.pop(name, None)
+                if "error" in head:
+                    self._processes.leave_out(name)
+                elif not head.get("only_opened"):
+                    self._have_loaded.add(name)
+            if self._all_have_failed:
+                self._on_hopeless()
+        self.on_progress(head)
+        return problem
+
+    def _not_again(self, head: Head) -> str:
+        name = head["model"]
+        problem = f"{name} could not be loaded again: {head['error']}"
+        if problem != self._told.get(name):  # It may be tried again for days.
+            self._told[name] = problem
+            trace = f"\n{head['traceback'].rstrip()}" if head["traceback"] else ""
+            log.error("%s: %s%s", self._processes.name, problem, trace)
+        return problem
 
     def fail(self, problem: str) -> None:
         """Quarantine every model that has not been loaded."""
@@ -135,8 +181,11 @@ class Loading:
         on_loaded()
         return refusal is None
 
-    def _leave_out(self, problem: str) -> bool:
+    def _leave_out(self, status: str) -> bool:
         """Quarantine the model whose loading ends the template; whether others are left to be loaded without it."""
+        last_lines = self._processes.stderr.last_lines()
+        told = f"its last lines:\n{last_lines}" if last_lines else "it printed nothing"
+        problem = f"the process that loads it {status} each time; {told}"
         if self._now is None:
             self.fail(problem)
             return False
@@ -147,6 +196,10 @@ class Loading:
             self._settled.set()
             return False
         return True
+
+    @property
+    def _some_are_loading(self) -> bool:
+        return any(model.state == "loading" for model in self._models.values())
 
     @property
     def _any_has_loaded(self) -> bool:

@@ -243,6 +243,8 @@ def back_off(futile: int) -> float:
 
 def _start_problem(worker: Worker) -> tuple[str | None, str | None]:
     """What kept a worker from serving, and its traceback."""
+    if worker.unfit is not None:
+        return worker.unfit
     if not worker.hello.done():
         return "it died while it started", None
     hello = worker.hello.result()

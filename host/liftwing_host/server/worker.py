@@ -65,6 +65,7 @@ class Worker(asyncio.BufferedProtocol):
         quick: Whether it gave its last answer within `QUICK` of beginning the call, or of its answer before.
         turn: When it last answered, in answers of all workers of its line.
         on_loading: Told what it says while it loads.
+        unfit: Why it is not to serve, whatever it says itself, with a traceback if there is one.
         elsewhere: Whether it runs on another machine. It shares neither memory nor a clock with this one.
         told_bytes: How much memory it has, as it was told; for one that runs elsewhere.
     """
@@ -92,7 +93,8 @@ class Worker(asyncio.BufferedProtocol):
         self.ahead: Ahead | None = None
         self.quick = False
         self.turn = 0
-        self.on_loading: Callable[[Head], Any] | None = None
+        self.on_loading: Callable[[Worker, Head], Any] | None = None
+        self.unfit: tuple[str, str | None] | None = None
         self.elsewhere = False
         self.told_bytes = 0
         self._places = places
@@ -267,7 +269,7 @@ class Worker(asyncio.BufferedProtocol):
                 self.pid = head["pid"]
                 self.hello.set_result(head)
             elif self.on_loading is not None:
-                self.on_loading(head)
+                self.on_loading(self, head)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002, D102
         self.retired = True

@@ -77,7 +77,7 @@ def _serve_alone(
     init: Head,
 ) -> None:
     models = load_models(connection, orders)
-    # The host has heard which of them failed, and sends them no call.
+    # The host has heard which of them failed: it sends them no call, or sends none here at all.
     if not models:
         connection.send(hello(init["role"], ConfigurationError("a model failed to load")))
         return

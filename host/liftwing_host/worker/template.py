@@ -73,7 +73,8 @@ def serve_template(connection: Connection, orders: Sequence[ModelOrder], serve: 
     else:
         # Each worker will load for itself; the host only has to know the legs.
         for opening in opened:
-            connection.send(_loaded(opening) | {"seconds": opening.seconds, "bytes": 0})
+            told = {"seconds": opening.seconds, "bytes": 0, "only_opened": True}
+            connection.send(_loaded(opening) | told)
     ready = {"kind": "ready", "version": VERSION, "pid": os.getpid(), "python": sys.version.split()[0]}
     connection.send(ready | {"fork_refused": refusal, "bytes": _resident_bytes()})
     _Forks(connection, models, serve).run()
