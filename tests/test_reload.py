@@ -249,6 +249,32 @@ def test_where_one_model_of_a_plugin_does_not_load_all_of_its_models_stay_as_the
     host.wait_for(lambda: proc.family(host.process.pid) == before, "the old processes alone")
 
 
+FAILING_LARGO = "\nclass Largo(Lento):\n    def load(self):\n        1 / 0\n"
+
+
+def test_a_model_that_had_failed_already_does_not_keep_its_plugin_from_being_reloaded(site: Site) -> None:
+    site.write(f"{CODE}1{FAILING_LARGO}")
+    host = site.host("--workers", "1", models=("lento", "largo"), wait=False)
+    host.wait_for(lambda: "largo (liftwing-plugin-lento 1.0) is NOT READY" in host.log, "the report")
+    before = proc.family(host.process.pid)
+    site.write(f"{CODE}22{FAILING_LARGO}")
+    reload(host)
+    assert host.predict({})["code"] == 22
+    assert "these are not ready, as before: largo: ZeroDivisionError" in host.log
+    gone(host, before)
+    site.code(3)
+    reload(host)
+    assert [host.predict({}, model)["code"] for model in ("lento", "largo")] == [3, 3]
+
+
+def test_a_model_that_may_yet_serve_is_not_replaced_by_one_that_cannot_be_loaded(site: Site) -> None:
+    site.write(f"{CODE}1\nclass Lento(Lento):\n    def start(self):\n        raise OSError('away')\n")
+    host = site.host("--workers", "1", wait=False)
+    host.wait_for(lambda: "is NOT READY: start failed: OSError: away" in host.log, "the report")
+    site.write(f"{CODE}2\nclass Lento(Lento):\n    def load(self):\n        1 / 0\n")
+    reload(host, "was not reloaded, what was there serves on: lento: ZeroDivisionError")
+
+
 def test_two_signals_in_a_row_are_two_reloads(site: Site) -> None:
     host = site.host("--workers", "1")
     before = proc.family(host.process.pid)

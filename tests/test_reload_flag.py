@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from distributions import install, path_with
 from test_deaths import asked_all_the_time
 from test_reload import BROKEN, Site
 
@@ -49,6 +50,37 @@ def test_with_the_flag_a_plugin_that_was_broken_at_the_start_serves_once_it_is_m
     site.code(2)
     host.wait_for(lambda: host.ready("lento"), "ready")
     assert host.predict({})["code"] == 2
+
+
+PARTS = """
+from liftwing_host import Model
+
+class Parts(Model):
+    def predict(self, features):
+        return {"code": CODE}
+
+"""
+
+
+def test_with_the_flag_a_new_file_that_broke_a_reload_takes_effect_once_it_is_mended(
+    tmp_path: Path, liftwing: Any
+) -> None:
+    folder = install(tmp_path / "site", "liftwing-plugin-parts", models={"parts": "parts:Parts"})
+    (folder / "parts").mkdir()
+
+    def write(name: str, source: str) -> None:
+        (folder / "half").write_text(source)
+        (folder / "half").replace(folder / "parts" / name)
+
+    write("__init__.py", f"{PARTS}CODE = 1\n")
+    host = liftwing("parts", arguments=["--reload", "--workers", "1"], environ=path_with(folder))
+    write("new.py", BROKEN)
+    write("__init__.py", f"{PARTS}from .new import CODE\n")
+    host.wait_for(
+        lambda: "was not reloaded, what was there serves on: parts: RuntimeError" in host.log, "the error"
+    )
+    write("new.py", "CODE = 2\n")
+    host.wait_for(lambda: host.predict({})["code"] == 2, "the mended code")
 
 
 def test_without_the_flag_no_file_is_watched(site: Site) -> None:

@@ -81,6 +81,7 @@ class Host:
         tally: The requests that were answered.
         bodies: Where large bodies are read to.
         events: Where events go that follow from predictions; None where nobody takes any.
+        unloaded_files: The source files, as in `Pool.source_files`, of each plugin that a reload could not replace.
         draining: Whether it has been told to end; then nothing is ready any more.
     """
 
@@ -95,12 +96,14 @@ class Host:
         self.traffic = Traffic()
         self.tally = Tally(self.models)
         self.events: EventTakers | None = None
+        self.unloaded_files: dict[str, dict[str, int]] = {}
         self.draining = False
 
     def put(self, fresh: Pool) -> None:
         """Let a pool take the place of the one of the same plugin."""
         self.pools = [pool for pool in self.pools if pool.name != fresh.name] + [fresh]
         self.models.update({model.name: model for model in fresh.models})
+        self.unloaded_files.pop(fresh.name, None)
 
     def model(self, name: str) -> ServedModel:
         """A model by name.

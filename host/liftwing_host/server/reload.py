@@ -15,6 +15,7 @@ from ..errors import ConfigurationError
 from .discovery import Catalogue
 from .host import Host
 from .pool import Pool
+from .served_model import ServedModel
 from .settings import Settings
 
 __all__ = ["Configured", "Reloader", "watch_files"]
@@ -24,6 +25,7 @@ log = logging.getLogger("liftwing_host.reload")
 Configured = tuple[Settings, Catalogue]
 
 _LOOK_EVERY = 0.5
+_READY = 2
 
 
 class Reloader:
@@ -61,25 +63,37 @@ class Reloader:
     async def _replace(self, fresh: Pool) -> None:
         fresh.start(_ignore)
         await fresh.settled.wait()
-        failed = [model for model in fresh.models if not model.ready]
-        if failed:
-            reasons = "; ".join(f"{model.name}: {model.problem or 'no worker'}" for model in failed)
-            log.error("%s was not reloaded, what was there serves on: %s", fresh.name, reasons)
+        worse = [model for model in fresh.models if _standing(model) < self._standing_before(model)]
+        if worse:
+            log.error("%s was not reloaded, what was there serves on: %s", fresh.name, _reasons(worse))
+            # Which of them is to be mended may not have been there before.
+            self._host.unloaded_files[fresh.name] = fresh.source_files
             await fresh.close()
             return
         old = next((pool for pool in self._host.pools if pool.name == fresh.name), None)
         self._host.put(fresh)
         log.info("%s was reloaded", fresh.name)
+        failed = [model for model in fresh.models if not model.ready]
+        if failed:
+            log.error("%s: these are not ready, as before: %s", fresh.name, _reasons(failed))
         if old is not None:
             await old.idle.wait()
             await old.close()
+
+    def _standing_before(self, fresh: ServedModel) -> int:
+        """What a model has to come up to: how it stands now, or being ready where it is new."""
+        old = self._host.models.get(fresh.name)
+        return _READY if old is None else _standing(old)
 
 
 async def watch_files(host: Host, reload: Callable[[], object], *, every: float = _LOOK_EVERY) -> None:
     """Look at the plugins' source files for ever, and reload when one changes."""
     before: dict[str, int] = {}
     while True:
-        loaded = {path: time for pool in host.pools for path, time in pool.source_files.items()}
+        of_pools = [pool.source_files for pool in host.pools]
+        loaded = {
+            path: time for files in [*host.unloaded_files.values(), *of_pools] for path, time in files.items()
+        }
         # A file is compared to what was read of it, however long ago that was, or else to the last look.
         before = loaded | before
         now = _times(loaded)
@@ -92,6 +106,15 @@ async def watch_files(host: Host, reload: Callable[[], object], *, every: float 
             if asyncio.iscoroutine(result):
                 await result
         await asyncio.sleep(every)
+
+
+def _standing(model: ServedModel) -> int:
+    """How well it is: ready; not ready, but it may come to be; or failed, which stays so."""
+    return _READY if model.ready else int(model.state != "failed")
+
+
+def _reasons(models: Iterable[ServedModel]) -> str:
+    return "; ".join(f"{model.name}: {model.problem or 'no worker'}" for model in models)
 
 
 def _times(paths: Iterable[str]) -> dict[str, int]:
