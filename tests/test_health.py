@@ -52,7 +52,7 @@ class TalkativeHost(LiveHost):
     """Tells after a tenth of a second what others tell after half a minute."""
 
     def command(self) -> list[str]:
-        told = "from liftwing_host.server import cli, run; run._TELL_EVERY = 0.1; cli.main(prog_name='liftwing-host')"
+        told = "from liftwing_host.server import cli, patience; patience.TELL_EVERY = 0.1; cli.main(prog_name='liftwing-host')"
         return [sys.executable, "-c", told]
 
 

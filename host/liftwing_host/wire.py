@@ -18,7 +18,7 @@ Every head has a ``kind``. The conversations, in the order in which they begin::
       │ ←──── loaded   model, seconds, … or error        │  once for each model; only_opened: its workers load it
       │ ←──── ready    version, pid, fork_safe           │
       │ fork   role, slot, … + a socket (SCM_RIGHTS) ──→ │  once for each worker
-      │ ←──── forked   slot, role, pid                   │
+      │ ←──── forked   role, slot, number, pid           │
       │ kill   pid  ───────────────────────────────────→ │
       │ ←──── exited   pid, status                       │  it alone may reap its children
 
@@ -58,7 +58,7 @@ __all__ = [
     "CANCELLED", "VERSION", "FrameReader", "Head", "HookBoard", "ProtocolError", "frame", "message", "sendable",
 ]  # fmt: skip
 
-VERSION = 4
+VERSION = 5
 """Compared in `init`, `ready` and `hello`: a plugin's own environment may hold another liftwing-host."""
 
 CANCELLED = 499

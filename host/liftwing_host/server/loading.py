@@ -13,7 +13,9 @@ from typing import Any
 
 from ..errors import ConfigurationError
 from ..wire import VERSION, Head
+from . import patience
 from .launch import version_problem
+from .patience import patiently
 from .processes import Processes, describe_status, first_of
 from .served_model import ServedModel
 from .slot import FUTILE_LIVES, back_off
@@ -60,6 +62,8 @@ class Loading:
         # Those that some process has loaded; and of them what the last template could not load, and why.
         self._have_loaded: set[str] = set()
         self._lacking: dict[str, str] = {}
+        # Whether there has ever been a template that could be of use.
+        self._was_ready = False
         # The last such failure that the log has, by model.
         self._told: dict[str, str] = {}
 
@@ -86,7 +90,7 @@ class Loading:
                 problem = f"no template can be begun: {error}"
                 log.error("%s: %s", self._processes.name, problem)
             else:
-                await first_of(template.ready, template.ended)
+                await patiently(first_of(template.ready, template.ended), lambda s: self._late(s, on_delay))
                 if template.ready.done() and not self._lacking:
                     futile = 1
                     if not self._is_of_use(template.ready.result(), on_loaded):
@@ -95,9 +99,7 @@ class Loading:
                     await template.ended
                 self.can_begin.clear()
                 status = await self._end(template)
-                problem = "; ".join(self._lacking.values()) or f"the template {status}; it is begun again"
-                if not self._lacking:
-                    log.error("%s: %s", self._processes.name, problem)
+                problem = self._tell_end(status)
                 if futile >= FUTILE_LIVES and self._some_are_loading:
                     if not self._leave_out(status):
                         return
@@ -106,10 +108,25 @@ class Loading:
                 on_delay(f"no worker can be begun: {problem}")
             await asyncio.sleep(back_off(futile))
 
+    def _late(self, seconds: float, on_delay: Callable[[str], None]) -> None:
+        if not self._was_ready:
+            return  # Who waits for the first one, tells so.
+        log.warning("%s: the template is still loading, after %.0f s", self._processes.name, seconds)
+        if seconds >= patience.LATE_AFTER:
+            on_delay("no worker can be begun: the template hangs while it loads")
+
     async def _end(self, template: Template) -> str:
         """See it to its end; how it ended, in words."""
         template.close()
         return describe_status(await self._processes.see_off(template) or 0)
+
+    def _tell_end(self, status: str) -> str:
+        """What is wrong with a template that is gone; what it could not load has been told."""
+        if self._lacking:
+            return "; ".join(self._lacking.values())
+        problem = f"the template {status}; it is begun again"
+        log.error("%s: %s", self._processes.name, problem)
+        return problem
 
     def heard(self, head: Head) -> None:
         """Take over what the template tells of its loading."""
@@ -177,6 +194,7 @@ class Loading:
         refusal = self._processes.fork_refused = ready["fork_refused"]
         if refusal:
             log.warning("%s: each worker loads for itself: %s", self._processes.name, refusal)
+        self._was_ready = True
         self.can_begin.set()
         on_loaded()
         return refusal is None

@@ -135,7 +135,7 @@ class Processes:
         if head["kind"] == "exited":
             self._exited(head["pid"], head["status"])
         elif head["kind"] == "forked":
-            self._forked(head["slot"], head["pid"], head["role"])
+            self._forked(head)
         else:
             return False
         return True
@@ -182,6 +182,7 @@ class Processes:
                 host_end.close()
                 raise
             await worker.connect(host_end)
+            worker.loads_itself = True
             worker.send(self._init | self._place(worker))
 
     def _place(self, worker: Worker) -> Head:
@@ -263,9 +264,13 @@ class Processes:
             except OSError as error:
                 raise ConfigurationError(f"Cannot begin {self._python}: {error.strerror}") from error
 
-    def _forked(self, slot: int, pid: int, role: str) -> None:
-        self._roles[pid] = f"{role} worker {slot}"
+    def _forked(self, head: Head) -> None:
+        pid = head["pid"]
+        self._roles[pid] = f"{head['role']} worker {head['slot']}"
         self._exits[pid] = asyncio.get_running_loop().create_future()
+        for worker in self._forked_by:
+            if worker.number == head["number"]:
+                worker.pid = pid  # It may hang before it says so itself.
 
     def _adopt(self) -> None:
         """A template that is gone tells of no ends any more."""

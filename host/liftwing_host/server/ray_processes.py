@@ -90,6 +90,7 @@ class RayProcesses(Processes):
         if head["node"]:
             log.info("%s: %s worker %d is on node %s", self.name, worker.role, worker.slot, head["node"])
         if head["alone"]:
+            worker.loads_itself = True
             worker.send(self._init | self._place(worker))
 
     def kill(self, worker: Worker) -> None:

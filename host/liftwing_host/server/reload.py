@@ -14,6 +14,7 @@ from pathlib import Path
 from ..errors import ConfigurationError
 from .discovery import Catalogue
 from .host import Host
+from .patience import patiently
 from .pool import Pool
 from .served_model import ServedModel
 from .settings import Settings
@@ -61,8 +62,12 @@ class Reloader:
             await asyncio.gather(*(self._replace(pool) for pool in fresh))
 
     async def _replace(self, fresh: Pool) -> None:
+        def tell(seconds: float) -> None:
+            waits = ", ".join(model.name for model in fresh.models if not model.ready)
+            log.warning("%s: its reload still waits for %s, after %.0f s", fresh.name, waits, seconds)
+
         fresh.start(_ignore)
-        await fresh.settled.wait()
+        await patiently(fresh.settled.wait(), tell)
         worse = [model for model in fresh.models if _standing(model) < self._standing_before(model)]
         if worse:
             log.error("%s was not reloaded, what was there serves on: %s", fresh.name, _reasons(worse))

@@ -21,6 +21,7 @@ from .host import EventTakers, Host
 from .listening import bind, let_in, look_at_all
 from .llhttp import LlhttpServer
 from .metrics import metrics_route
+from .patience import patiently
 from .pool import Pool
 from .processes import first_of
 from .reload import Configured, Reloader, watch_files
@@ -31,9 +32,6 @@ from .tornado_http import TornadoServer
 __all__ = ["serve"]
 
 log = logging.getLogger("liftwing_host")
-
-_TELL_EVERY = 30.0
-"""Seconds after which the log tells what is still being loaded."""
 
 _SERVERS: dict[str, type[LlhttpServer | TornadoServer]] = {"llhttp": LlhttpServer, "tornado": TornadoServer}
 
@@ -104,14 +102,12 @@ def _warn_of_unused_tables(settings: Settings, pools: list[Pool]) -> None:
 
 
 async def _until_loaded(host: Host, signals: _Signals) -> None:
-    loop = asyncio.get_running_loop()
-    began = loop.time()
-    loaded = asyncio.gather(*(pool.settled.wait() for pool in host.pools))
-    ends: list[asyncio.Future[Any]] = [loaded, signals.first]
-    # A `load` that hangs says nothing by itself.
-    while not (await asyncio.wait(ends, timeout=_TELL_EVERY, return_when=asyncio.FIRST_COMPLETED))[0]:
+    def tell(seconds: float) -> None:
         waits = [model.name for pool in host.pools if not pool.settled.is_set() for model in pool.models]
-        log.info("still waiting for %s, after %.0f s", ", ".join(waits), loop.time() - began)
+        log.info("still waiting for %s, after %.0f s", ", ".join(waits), seconds)
+
+    loaded = asyncio.gather(*(pool.settled.wait() for pool in host.pools))
+    await patiently(first_of(loaded, signals.first), tell)
     loaded.cancel()
     await asyncio.gather(loaded, return_exceptions=True)
 

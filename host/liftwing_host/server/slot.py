@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import random
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError
+from . import patience
 from .call import Call
+from .patience import patiently
 from .processes import Processes, describe_status, first_of
 from .worker import KILL_AFTER, Worker
 
@@ -26,6 +29,7 @@ FUTILE_LIVES = 3
 _BACK_OFF = 0.1
 _LONGEST_BACK_OFF = 30.0
 _WEIGH_EVERY = 1.0
+_HANGS = "it hangs while it starts"
 
 
 class Slot:
@@ -103,7 +107,8 @@ class Slot:
             worker = Worker(self.role, self.number, number, self._places, self.line, self._overdue)
             listen(worker)
             await self._begin(worker)
-            await first_of(worker.hello, worker.ended)
+            tell = functools.partial(self._hangs, worker, on_change)
+            await patiently(first_of(worker.hello, worker.ended), tell)
             self.problem, self._traceback = _start_problem(worker)
             if self.problem is None:
                 if self.broken:
@@ -150,6 +155,22 @@ class Slot:
             # Such as without a file descriptor left, or while its environment is made anew.
             log.error("%s cannot be begun: %s", self._name, error)
             worker.ended.set_result(None)
+
+    def _hangs(self, worker: Worker, on_change: Callable[[Slot], None], seconds: float) -> None:
+        """It has not said hello for so long: what it does when it starts may hang, or only take its time."""
+        log.warning("%s has not started yet, after %.0f s", self._name, seconds)
+        # What it has to load may take for ever; nothing else may.
+        stuck = seconds >= patience.STUCK_AFTER and not worker.loads_itself
+        if stuck:
+            worker.unfit = _HANGS, None
+            self._processes.kill(worker)
+            # Whatever becomes of that: its template may hang as well.
+            worker.abort()
+        # Before there has ever been a worker, everybody knows that there is none.
+        if stuck or (self.began and seconds >= patience.LATE_AFTER):
+            self.problem, self._traceback = _HANGS, None
+            self._broken()
+            on_change(self)
 
     def _weigh(self, worker: Worker) -> None:
         """Have it replaced when it has answered enough, or has grown too large."""

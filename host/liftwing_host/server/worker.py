@@ -58,13 +58,14 @@ class Worker(asyncio.BufferedProtocol):
         ended: Done when its socket is at its end: it has died.
         worn: Done when it has done its share, and another should take its place.
         retired: Whether it gets no more calls.
-        pid: Its process id, once it has said hello.
+        pid: Its process id, once it has said hello or its template has told.
         answers: How many calls it has answered.
         calls: What it runs now, by id.
         ahead: What it will run next; None for a worker that gets its calls one by one.
         quick: Whether it gave its last answer within `QUICK` of beginning the call, or of its answer before.
         turn: When it last answered, in answers of all workers of its line.
         on_loading: Told what it says while it loads.
+        loads_itself: Whether it loads the models, for as long as that takes; a forked one has them.
         unfit: Why it is not to serve, whatever it says itself, with a traceback if there is one.
         elsewhere: Whether it runs on another machine. It shares neither memory nor a clock with this one.
         told_bytes: How much memory it has, as it was told; for one that runs elsewhere.
@@ -94,6 +95,7 @@ class Worker(asyncio.BufferedProtocol):
         self.quick = False
         self.turn = 0
         self.on_loading: Callable[[Worker, Head], Any] | None = None
+        self.loads_itself = False
         self.unfit: tuple[str, str | None] | None = None
         self.elsewhere = False
         self.told_bytes = 0

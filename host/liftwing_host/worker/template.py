@@ -270,7 +270,8 @@ class _Forks:
             return
         if pid:
             self._children.add(pid)
-            self._connection.send({"kind": "forked", "slot": head["slot"], "role": head["role"], "pid": pid})
+            place = {key: head[key] for key in ("role", "slot", "number")}
+            self._connection.send({"kind": "forked", "pid": pid} | place)
             return
         status = 1
         try:
