@@ -8,26 +8,24 @@ buffer, and an answer that nobody reads by `PATIENCE` seconds without progress.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import deque
 from http import HTTPStatus
 from typing import TYPE_CHECKING, cast
 
 from .http_body import LARGE, LargeBody
+from .http_lingering import linger
 from .http_message import Message, refusal
 from .http_reader import MessageReader
 
 if TYPE_CHECKING:
     from .app import Application
 
-__all__ = ["LINGER", "Connection"]
+__all__ = ["Connection"]
 
 PATIENCE = 60.0
 """Seconds without progress in a head, a body or an answer, after which the connection is ended."""
 IDLE = 3600.0
 """Seconds that a connection may be idle: Tornado's default, and far more than any proxy's (kserve#5446)."""
-LINGER = 2.0
-"""Seconds for which a client that was refused may go on sending."""
 _JOIN_BELOW = 1 << 16
 
 
@@ -282,16 +280,6 @@ class Connection(asyncio.BufferedProtocol):
         self._linger()
 
     def _linger(self) -> None:
-        """Close only our half first: a client that is still sending would otherwise lose the answer to a reset."""
+        """End it once the client has had time to read what it was told."""
         self._ending = True
-        if not self._transport.is_closing():
-            with contextlib.suppress(OSError):
-                self._transport.write_eof()
-            self._transport.resume_reading()
-            self._loop.call_later(LINGER, self._end_linger)
-
-    def _end_linger(self) -> None:
-        if self._transport.get_write_buffer_size():
-            self._loop.call_later(LINGER, self._end_linger)
-        else:
-            self._transport.abort()
+        linger(self._transport)

@@ -11,7 +11,8 @@ import socket
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from .http_connection import LINGER, Connection
+from .http_connection import Connection
+from .http_lingering import LINGER
 
 if TYPE_CHECKING:
     from .app import Application
