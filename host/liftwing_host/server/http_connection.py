@@ -8,6 +8,7 @@ buffer, and an answer that nobody reads by `PATIENCE` seconds without progress.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from http import HTTPStatus
 from typing import TYPE_CHECKING, cast
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from .app import Application
 
 __all__ = ["Connection"]
+
+log = logging.getLogger("liftwing_host.http")
 
 PATIENCE = 60.0
 """Seconds without progress in a head, a body or an answer, after which the connection is ended."""
@@ -167,6 +170,17 @@ class Connection(asyncio.BufferedProtocol):
 
     def _begin(self, message: Message) -> None:
         self._answering = message
+        try:
+            self._begin_exchange(message)
+        except Exception:
+            # Nobody else would end the connection: what calls this is the parser, or the event loop.
+            log.exception("the host failed at a request for %.200r", message.path)
+            self._waiting.clear()
+            self._large_length = None
+            self._answering = self._reader.message = message
+            self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR)
+
+    def _begin_exchange(self, message: Message) -> None:
         exchange = message.exchange = self._application.exchange(
             message.method, message.path, message.query, message.headers, self
         )

@@ -65,6 +65,9 @@ class MessageReader:
         self._unkept_bytes += len(data)
         try:
             self._parse(data)
+        except httptools.HttpParserCallbackError:
+            # The fault is the host's and not the client's; the transport logs it and ends the connection.
+            raise
         except httptools.HttpParserError:
             return HTTPStatus.BAD_REQUEST
         if self._refused is not None:
