@@ -42,7 +42,8 @@ class RouteRequest:
     Attributes:
         method: Its method, in capitals.
         path: Its path, still percent-encoded, without the query.
-        arguments: What the named groups of the route's pattern matched, decoded.
+        arguments: What the named groups of the route's pattern matched, decoded; an optional one that took no part
+            in the match is missing.
         query: The values of each parameter of the query, decoded; one without a value is the empty text.
         headers: Its headers, by lower-case name.
         body: Its body.

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterable, Mapping
-
-from tornado.httputil import HTTPServerRequest
-from tornado.routing import PathMatches
+from urllib.parse import unquote
 
 from ..errors import LiftwingError, ModelNotFound
 from ..extension import Reply, Route
@@ -60,7 +59,7 @@ class Application:
         for route in extended_by:
             # The host's own come first: a URL of KServe's protocol means the same everywhere.
             routes.setdefault(route.pattern, {}).setdefault(route.method, handler_of(route))
-        self._routes = [(PathMatches(pattern), handlers) for pattern, handlers in routes.items()]
+        self._routes = [(re.compile(pattern), handlers) for pattern, handlers in routes.items()]
         # A host is asked for a handful of paths, again and again.
         self._route = functools.lru_cache(maxsize=1024)(self._match)
 
@@ -79,12 +78,11 @@ class Application:
         return Exchange(path, query, headers, stream, handler, arguments, self._traffic, self.max_body_size)
 
     def _match(self, path: str) -> tuple[dict[str, Handler], Mapping[str, str]]:
-        request = HTTPServerRequest("GET", path)
-        for matcher, handlers in self._routes:
-            matched = matcher.match(request)
+        for pattern, handlers in self._routes:
+            matched = pattern.fullmatch(path)
             if matched is not None:
-                named: dict[str, bytes] = matched.get("path_kwargs", {})
-                return handlers, {name: value.decode(errors="replace") for name, value in named.items()}
+                named = matched.groupdict().items()
+                return handlers, {name: unquote(value) for name, value in named if value is not None}
         return {"any": _not_found}, {}
 
 
