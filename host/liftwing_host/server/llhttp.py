@@ -48,18 +48,28 @@ class LlhttpServer:
         for server in self._servers:
             server.close()
 
+    async def flush(self) -> None:
+        """End each connection as soon as what has been answered is sent, and wait until that is so of all."""
+        gone = self._end()
+        if gone:
+            await asyncio.wait(gone)
+
     async def close(self) -> None:
-        """End all connections, after what has been answered has been written."""
+        """End all connections; what has not been sent is cut off after `LINGER` seconds."""
         if self._sweeping is not None:
             self._sweeping.cancel()
-        gone = [connection.gone for connection in self._connections]
-        for connection in list(self._connections):
-            connection.close()
+        gone = self._end()
         if gone:
             _, left = await asyncio.wait(gone, timeout=LINGER)
             if left:
                 for connection in list(self._connections):
                     connection.abort()
+
+    def _end(self) -> list[asyncio.Future[None]]:
+        gone = [connection.gone for connection in self._connections]
+        for connection in list(self._connections):
+            connection.close()
+        return gone
 
     def _accept(self) -> Connection:
         return Connection(self._application, self._connections, self._buffer)

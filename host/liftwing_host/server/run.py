@@ -159,8 +159,18 @@ async def _drain(
     await let_in(sockets)
     server.stop()
     await look_at_all()
-    await _unless_hastened(signals, host.traffic.idle.wait(), timeout=host.settings.drain_timeout)
+    await _unless_hastened(signals, _until_sent(host, server), timeout=host.settings.drain_timeout)
     await server.close()
+
+
+async def _until_sent(host: Host, server: LlhttpServer | TornadoServer) -> None:
+    """Wait until what is under way has been answered, and its clients have read so much that all is sent."""
+    while True:
+        await host.traffic.idle.wait()
+        await server.flush()
+        # Over connections that Tornado keeps, clients may have asked again meanwhile.
+        if host.traffic.idle.is_set():
+            return
 
 
 async def _unless_hastened(signals: _Signals, work: Any, timeout: float | None = None) -> None:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from tornado import httputil
 from tornado.httpserver import HTTPServer
 
+from .http_lingering import LINGER
+
 if TYPE_CHECKING:
     from .app import Application
     from .exchange import Exchange
@@ -20,7 +22,6 @@ __all__ = ["TornadoServer"]
 _WHOLE_BODY = 1 << 50
 """Tornado's own limit is out of the way; `Exchange` answers with 413 and the one envelope."""
 _CHUNK = 1 << 20
-_LINGER = 2.0
 
 
 class TornadoServer:
@@ -39,10 +40,15 @@ class TornadoServer:
         """Accept no more."""
         self._server.stop()
 
-    async def close(self) -> None:
-        """End all connections, after what has been answered has been written."""
+    async def flush(self) -> None:
+        """Wait until what has been answered is sent."""
         if self._writing:
-            await asyncio.wait(self._writing, timeout=_LINGER)
+            await asyncio.wait(self._writing)
+
+    async def close(self) -> None:
+        """End all connections; what has not been sent is cut off after `LINGER` seconds."""
+        if self._writing:
+            await asyncio.wait(self._writing, timeout=LINGER)
         await self._server.close_all_connections()
 
 
