@@ -18,6 +18,7 @@ import orjson
 from ..body_arena import Body, Place
 from ..errors import LiftwingError, PayloadTooLarge
 from ..extension import Reply
+from ..wire import sendable
 from .host import Traffic
 
 __all__ = [
@@ -94,7 +95,7 @@ def json_response(status: int, value: object) -> Reply:
 def error_response(error: LiftwingError) -> Reply:
     """The one envelope of every error."""
     headers = {} if error.retry_after is None else {"Retry-After": error.retry_after}
-    return Reply(error.http_status, orjson.dumps({"error": error.message}), headers=headers)
+    return Reply(error.http_status, orjson.dumps({"error": sendable(error.message)}), headers=headers)
 
 
 class Exchange:

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 from ..body_arena import Body
+from ..errors import LiftwingError
 from ..extension import Reply, Route, RouteRequest
-from .exchange import Exchange, Handler, Headers, attempt, request_id
+from .exchange import Exchange, Handler, Headers, attempt, error_response, request_id
 from .inference import begin
 
 if TYPE_CHECKING:
     from .host import Host
 
 __all__ = ["View", "handler_of"]
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"[\t -~\x80-\xff]*")
+_FRAMING = ("content-length", "transfer-encoding")
+"""Headers that are the host's to send: with two of them a client does not know where the answer ends."""
 
 
 class View:
@@ -90,7 +97,7 @@ def _cancel(task: asyncio.Task[None]) -> None:
 
 
 async def _reply(route: Route, exchange: Exchange) -> None:
-    outcome: Reply | Exception
+    outcome: object
     try:
         outcome = await route.handler(
             RouteRequest(
@@ -103,12 +110,37 @@ async def _reply(route: Route, exchange: Exchange) -> None:
                 id=exchange.id,
             )
         )
+    except asyncio.CancelledError:
+        if exchange.answered:
+            raise
+        # The client is still there: something within the handler was cancelled, or the handler itself by its own.
+        outcome = RuntimeError("the handler was cancelled, though its client has not left")
     except Exception as error:  # noqa: BLE001 - it becomes the response
         outcome = error
     exchange.attempt(_response, outcome)
 
 
-def _response(outcome: Reply | Exception) -> Reply:
-    if isinstance(outcome, Exception):
+def _response(outcome: object) -> Reply:
+    """The response that follows from what a handler gave or raised.
+
+    Raises:
+        TypeError: It is no reply.
+        ValueError: It is one that cannot be sent.
+        Exception: What the handler raised, where that was not meant for the client.
+    """
+    if isinstance(outcome, LiftwingError):
+        outcome = error_response(outcome)
+    elif isinstance(outcome, Exception):
         raise outcome
+    if not isinstance(outcome, Reply):
+        raise TypeError(f"the handler gave {type(outcome).__name__}, and not a Reply")
+    if not isinstance(outcome.body, bytes | bytearray):
+        raise TypeError(f"the body of the reply is {type(outcome.body).__name__}, and not bytes")
+    if not (isinstance(outcome.status, int) and 200 <= outcome.status <= 999):
+        raise ValueError(f"{outcome.status!r} is no status of an answer")
+    for name, value in [("Content-Type", outcome.content_type or ""), *outcome.headers.items()]:
+        if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(str(value)):
+            raise ValueError(f"the header {name!r}: {value!r} cannot be sent")
+        if name.lower() in _FRAMING:
+            raise ValueError(f"the header {name} is sent by the host")
     return outcome

@@ -17,7 +17,7 @@ import orjson
 from ..body_arena import Body
 from ..errors import HookFailed, InvalidInput, LiftwingError, Overloaded
 from ..extension import Event, Reply
-from ..wire import CANCELLED
+from ..wire import CANCELLED, sendable
 from .call import Answer, Call
 from .exchange import JSON, Conversation
 from .host import Host
@@ -176,7 +176,7 @@ def _after_events(response: Reply, problem: LiftwingError | None) -> Reply:
     """
     if problem is None:
         return response
-    error = orjson.dumps({"error": problem.message})
+    error = orjson.dumps({"error": sendable(problem.message)})
     if response.content_type == JSON:
         error = error[:-1] + b',"response":' + response.body + b"}"
     return Reply(problem.http_status, error)
