@@ -275,6 +275,7 @@ def test_an_offer_to_speak_something_else_is_ignored(host: LiveHost) -> None:
         ECHO + b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         ECHO + b"Transfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n0\r\n\r\n",
         ECHO + b"Content-Length: 1\r\nContent-Length: 1\r\n\r\n1",
+        ECHO + b"Content-Length: " + b"0" * 5000 + b"1\r\n\r\n",
         ECHO + b"Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n",
         CHUNKED + b"\r\nffffffffffffffffff\r\n",
         CHUNKED + b"\r\n-1\r\n",
@@ -282,7 +283,7 @@ def test_an_offer_to_speak_something_else_is_ignored(host: LiveHost) -> None:
         b"GET / HTTP/1.1\r\nHost: x\r\nX: a\x00b\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: x\r\n X: folded\r\n\r\n",
     ],
-    ids=range(15),
+    ids=range(16),
 )
 def test_what_could_be_read_in_two_ways_is_refused(host: LiveHost, request_: bytes) -> None:
     assert talk(host, request_ + GET) == [BAD]

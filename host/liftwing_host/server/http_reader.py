@@ -20,6 +20,8 @@ MAX_HEAD = 64 << 10
 _EMPTY_LINES = 4
 """Bytes of empty lines before a request; some clients send one after a body."""
 _FRAMING = ("transfer-encoding", "content-length")
+_LONGEST_LENGTH = 20
+"""Digits of a content-length: those of 64 bits. int() refuses thousands, of zeros in front, too, which llhttp skips."""
 
 
 class Sink(Protocol):
@@ -145,7 +147,11 @@ class MessageReader:
         version = self._parser.get_http_version()
         if self._header_bytes + len(self._url) > MAX_HEAD:
             self._refused = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
-        elif version not in ("1.0", "1.1") or (version == "1.1" and "host" not in self._headers):
+        elif (
+            version not in ("1.0", "1.1")
+            or (version == "1.1" and "host" not in self._headers)
+            or len(self._headers.get("content-length", "")) > _LONGEST_LENGTH
+        ):
             self._refused = HTTPStatus.BAD_REQUEST
         if self._refused is not None:
             return
