@@ -12,6 +12,10 @@ from liftwing_host.pytest_plugin import LiveHost, wait_until
 from raw_http import RawClient, replies
 
 _FAULTY = """
+from types import SimpleNamespace
+
+from liftwing_host.body_arena import BodyArena
+from liftwing_host.server import http_body
 from liftwing_host.server.app import Application
 from liftwing_host.server.cli import main
 from liftwing_host.server.http_connection import Connection
@@ -28,13 +32,19 @@ def fails_at_others(self, message):
         raise KeyError("the reason")
     return head_arrived(self, message)
 
+def no_memory(fd, length):
+    raise OSError(12, "Cannot allocate memory")
+
+# All of the arena is taken, and the kernel has no more.
+BodyArena.take = lambda self, length: None
+http_body.mmap = SimpleNamespace(mmap=no_memory)
 Application.exchange, Connection.head_arrived = fails_at_some, fails_at_others
 main(prog_name="liftwing-host")
 """
 
 
 class FaultyHost(LiveHost):
-    """Fails at requests for some paths."""
+    """Fails at requests for some paths, and finds no memory for a large body at once."""
 
     def command(self) -> list[str]:
         return [sys.executable, "-c", _FAULTY]
@@ -42,7 +52,7 @@ class FaultyHost(LiveHost):
 
 @pytest.fixture(scope="module")
 def host() -> Iterator[LiveHost]:
-    host = FaultyHost(["slow"], arguments=["--workers", "1"])
+    host = FaultyHost(["slow", "echo"], arguments=["--workers", "1"])
     yield host
     assert host.stop() == 0
 
@@ -89,3 +99,12 @@ def test_a_fault_while_a_request_is_read_is_not_the_clients_and_ends_its_connect
     fails = GET % b"/fails-while-it-is-read"
     assert answers(host, fails) == []
     assert answers(host, OTHER + fails) == [200]
+
+
+def test_a_large_body_for_which_there_is_no_memory_at_once_comes_in_pieces(host: LiveHost) -> None:
+    body = b"[" + b",".join(b"%d" % number for number in range(200_000)) + b"]"
+    with RawClient(host.port) as client:
+        client.post(body)
+        assert client.reply().body == body
+        client.send(OTHER)
+        assert client.reply().status == 200

@@ -8,8 +8,10 @@ buffer, and an answer that nobody reads by `PATIENCE` seconds without progress.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, cast
 
@@ -145,10 +147,15 @@ class Connection(asyncio.BufferedProtocol):
     def _read_large(self, length: int) -> None:
         message = self._reader.message
         assert message is not None
+        assert message.exchange is not None
         self._large_length = None
-        self._large = LargeBody(length, self._application.bodies.take(length))
+        keep: Callable[[bytes], None] = message.exchange.data_received
+        with contextlib.suppress(OSError):
+            # Where the kernel does not give so much memory at once, the rest comes through the parser, too, in pieces.
+            self._large = LargeBody(length, self._application.bodies.take(length))
+            keep = self._large.begin
         for chunk in message.chunks:
-            self._large.begin(chunk)
+            keep(chunk)
         message.chunks.clear()
 
     def _large_arrived(self, large: LargeBody) -> None:
