@@ -49,3 +49,16 @@ def test_a_model_that_has_failed_is_told_beside_one_that_answers(liftwing: Calla
     host.wait_for(lambda: "NOT READY" in host.log, "the report")
     assert metric(host, "liftwing_model_ready", model="echo") == 1
     assert metric(host, "liftwing_model_ready", model="load-raises") == 0
+
+
+@pytest.mark.parametrize(
+    "accept", ["text/plain;version=x", "application/openmetrics-text;version=1.x", ";=,"]
+)
+def test_whoever_asks_for_an_odd_format_gets_plain_text(
+    liftwing: Callable[..., LiveHost], accept: str
+) -> None:
+    host = liftwing("echo", arguments=["--workers", "1"])
+    reply = host.request("GET", "/metrics", headers={"Accept": accept})
+    assert reply.status == 200
+    assert reply.headers["content-type"].startswith("text/plain; version=0.0.4")
+    assert b'liftwing_model_ready{model="echo"} 1.0' in reply.body

@@ -76,7 +76,11 @@ def _writer(accepted: str) -> tuple[Write, str]:
     from prometheus_client import CollectorRegistry, ProcessCollector
     from prometheus_client.exposition import choose_encoder
 
-    encode, content_type = choose_encoder(accepted)
+    try:
+        encode, content_type = choose_encoder(accepted)
+    except (TypeError, ValueError):
+        # A version that is no version.
+        encode, content_type = choose_encoder("")
 
     def write(families: list[Any]) -> bytes:
         registry = CollectorRegistry(auto_describe=False)
