@@ -63,6 +63,9 @@ async def odd(request):
         "right": Reply(200, bytearray(b"{}"), None, headers={"X-Name": "caf\\u00e9\\t1", "X-Number": 5}),
     }[kind]
 
+async def length(request):
+    return Reply(200, str(len(request.body)).encode())
+
 async def arguments(request):
     return Reply(200, json.dumps(dict(request.arguments)).encode())
 
@@ -70,6 +73,7 @@ async def arguments(request):
 def liftwing_routes(host):
     return [
         Route("GET", "/odd/(?P<kind>[^/]+)", odd),
+        Route("POST", "/length", length),
         Route("GET", "/own(?:/(?P<rev>[^/]+))?", arguments),
         Route("GET", "/one|/two/(?P<a>.*)", arguments),
     ]
@@ -155,3 +159,9 @@ def test_what_is_unusual_and_can_be_sent_is_sent(host: LiveHost) -> None:
     assert (reply.status, reply.body) == (200, b"{}")
     assert (reply.headers["x-name"], reply.headers["x-number"]) == ("caf\u00e9\t1", "5")
     assert "content-type" not in reply.headers
+
+
+def test_a_route_gets_bodies_of_any_size(host: LiveHost) -> None:
+    for size in (0, 1, 100_000, 3_000_000):
+        assert host.request("POST", "/length", b"a" * size, timeout=10).body == b"%d" % size
+    assert host.request("PUT", "/length", b"a" * 100_000, timeout=10).status == 405

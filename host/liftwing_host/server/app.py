@@ -56,9 +56,12 @@ class Application:
             },
             r"/v1/models/(?P<name>[^/]+)": {"GET": metadata.model},
         }
+        self._before_body: dict[Handler, Handler] = {inference.predict: inference.before_body}
         for route in extended_by:
+            handler = handler_of(route)
+            self._before_body[handler] = _wait_for_body
             # The host's own come first: a URL of KServe's protocol means the same everywhere.
-            routes.setdefault(route.pattern, {}).setdefault(route.method, handler_of(route))
+            routes.setdefault(route.pattern, {}).setdefault(route.method, handler)
         self._routes = [(re.compile(pattern), handlers) for pattern, handlers in routes.items()]
         # A host is asked for a handful of paths, again and again.
         self._route = functools.lru_cache(maxsize=1024)(self._match)
@@ -75,7 +78,9 @@ class Application:
         """
         handlers, arguments = self._route(path) if len(path) <= _LONGEST_KEPT else self._match(path)
         handler = handlers.get(method) or handlers.get("any") or _method_not_allowed(handlers)
-        return Exchange(path, query, headers, stream, handler, arguments, self._traffic, self.max_body_size)
+        return Exchange(
+            path, query, headers, stream, handler, self._before_body, arguments, self._traffic, self.max_body_size
+        )  # fmt: skip
 
     def _match(self, path: str) -> tuple[dict[str, Handler], Mapping[str, str]]:
         for pattern, handlers in self._routes:
@@ -84,6 +89,10 @@ class Application:
                 named = matched.groupdict().items()
                 return handlers, {name: unquote(value) for name, value in named if value is not None}
         return {"any": _not_found}, {}
+
+
+def _wait_for_body(exchange: Exchange) -> None:
+    pass
 
 
 def _no_such_model(exchange: Exchange) -> Reply:

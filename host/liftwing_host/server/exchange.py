@@ -20,9 +20,11 @@ from ..errors import LiftwingError, PayloadTooLarge
 from ..extension import Reply
 from ..wire import sendable
 from .host import Traffic
+from .http_body import LARGE
 
 __all__ = [
     "JSON",
+    "BeforeBody",
     "Conversation",
     "Exchange",
     "Handler",
@@ -86,6 +88,9 @@ class Stream(Protocol):
 Handler = Callable[["Exchange"], Reply | None]
 """Gives the response, or None if it will call `Exchange.respond` later. What it raises becomes the response."""
 
+BeforeBody = Mapping[Handler, Handler]
+"""Of handlers that need the body: what is asked before it is read, and gives None where the handler is to have it."""
+
 
 def json_response(status: int, value: object) -> Reply:
     """A response that the host itself makes."""
@@ -118,6 +123,7 @@ class Exchange:
         headers: Headers,
         stream: Stream,
         handler: Handler,
+        before_body: BeforeBody,
         path_arguments: Mapping[str, str],
         traffic: Traffic,
         max_body_size: int,
@@ -131,6 +137,7 @@ class Exchange:
         self.answered = False
         self._stream = stream
         self._handler = handler
+        self._before_body = before_body
         self._traffic = traffic
         self._limit = max_body_size
         self._chunks: list[bytes | bytearray | memoryview] = []
@@ -157,26 +164,42 @@ class Exchange:
     # What the stream calls, in this order
 
     def headers_received(self) -> None:
-        """The body is about to come; one that says it is too large is refused before it is sent, if the client asks."""
+        """The body is about to come; a large one is refused before it is sent, if the client asks."""
         try:
             announced = int(self.headers.get("content-length", "0"))
         except ValueError:
             return  # The parser refuses it by itself.
         if announced > self._limit:
             self._answer(error_response(PayloadTooLarge(self._limit)))
-            if announced > _READ_AND_DROP or self.headers.get("expect", "").lower() == "100-continue":
-                self._finish()
+        elif announced > LARGE:
+            self._answer_before_body()
+        if self.answered and (
+            announced > _READ_AND_DROP or self.headers.get("expect", "").lower() == "100-continue"
+        ):
+            self._finish()
 
     def data_received(self, chunk: bytes | bytearray | memoryview) -> None:
         """A part of the body."""
+        before = self._size
         self._size += len(chunk)
-        if self._size <= self._limit:
+        if before <= LARGE < self._size <= self._limit and not self.answered:
+            # One of unknown length, mostly.
+            self._answer_before_body()
+        if self.answered:
+            if self._size > self._limit + _READ_AND_DROP:
+                self._finish()
+        elif self._size <= self._limit:
             self._keep(chunk)
-        elif not self.answered:
+        else:
             self._chunks.clear()
             self._answer(error_response(PayloadTooLarge(self._limit)))
-        elif self._size > self._limit + _READ_AND_DROP:
-            self._finish()
+
+    def _answer_before_body(self) -> None:
+        """Answer what can be without the body, so that no memory holds that. Small ones are not worth the question."""
+        response = attempt(self._before_body.get(self._handler, self._handler), self, self.id)
+        if response is not None:
+            self._chunks.clear()
+            self._answer(response)
 
     def body_received(self, body: Body) -> None:
         """The body as a whole, which is within the limit."""

@@ -193,6 +193,9 @@ class Connection(asyncio.BufferedProtocol):
         )
         if not message.complete:
             exchange.headers_received()
+            if exchange.answered:
+                # What is still to come is dropped as it comes.
+                self._large_length = None
             if self._answering is not message:
                 return
             waits = message.headers.get("expect", "").lower() == "100-continue" and not message.old

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from ..errors import ExplainerNotFound, ModelNotReady, Overloaded
+from ..errors import ExplainerNotFound, LiftwingError, ModelNotReady, Overloaded
 from ..extension import Reply
 from .exchange import Conversation, Exchange
 from .host import Host
 from .passage import Passage
+from .served_model import ServedModel
 
 __all__ = ["Inference", "begin"]
 
@@ -20,12 +21,16 @@ def begin(host: Host, name: str, conversation: Conversation) -> None:
         Overloaded: As many requests to it wait as may.
         InvalidInput: The client's deadline is no number of seconds.
     """
+    Passage(host, _ready_model(host, name), conversation).begin()
+
+
+def _ready_model(host: Host, name: str) -> ServedModel:
     model = host.model(name)
     if not model.ready:
         raise ModelNotReady(model.name)
     if model.pool.full_for(model, model.legs):
         raise Overloaded(model.name)
-    Passage(host, model, conversation).begin()
+    return model
 
 
 class Inference:
@@ -40,6 +45,15 @@ class Inference:
         name = exchange.path_arguments["name"]
         exchange.on_answered(self._tally.of(name))
         begin(self._host, name, exchange)
+
+    def before_body(self, exchange: Exchange) -> None:
+        """Refuse what `predict` would refuse, so that no memory holds the body of what is refused."""
+        name = exchange.path_arguments["name"]
+        try:
+            _ready_model(self._host, name)
+        except LiftwingError:
+            exchange.on_answered(self._tally.of(name))
+            raise
 
     def explain(self, exchange: Exchange) -> Reply:
         """No model here explains: KServe's answer to that."""
