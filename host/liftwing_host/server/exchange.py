@@ -6,8 +6,6 @@ Tornado's `RequestHandler` costs more than the hop to a worker does, so requests
 from __future__ import annotations
 
 import logging
-import os
-import re
 import time
 from collections.abc import Callable, Mapping
 from email.utils import formatdate
@@ -21,6 +19,7 @@ from ..extension import Reply
 from ..wire import sendable
 from .host import Traffic
 from .http_body import LARGE
+from .request_id import request_id
 
 __all__ = [
     "JSON",
@@ -33,15 +32,11 @@ __all__ = [
     "attempt",
     "error_response",
     "json_response",
-    "request_id",
 ]
 
 log = logging.getLogger("liftwing_host.http")
 
 JSON = "application/json"
-_REQUEST_ID = re.compile(r"[!-~]{1,128}")
-_IDS_AT_ONCE = 256
-_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 _SMALL = 4096
 """Bytes of a piece of a body below which it is put together with others: as an object it costs more than it holds."""
 _READ_AND_DROP = 1 << 30
@@ -271,9 +266,6 @@ class Exchange:
         self._traffic.end()
 
 
-_random: list[str] = []
-
-
 def attempt(step: Callable[[Given], Reply | None], given: Given, request: str) -> Reply | None:
     """Take a step towards a response: what it gives, or the error that it raises.
 
@@ -295,21 +287,6 @@ def attempt(step: Callable[[Given], Reply | None], given: Given, request: str) -
         return json_response(
             500, {"error": f"The host failed; its log has the reason under request id {request}."}
         )
-
-
-def request_id(headers: Headers) -> str:
-    """The client's `x-request-id` where it is printable ASCII of at most 128 characters, or a new one."""
-    given = headers.get("x-request-id")
-    return given if given is not None and _REQUEST_ID.fullmatch(given) else _new_id()
-
-
-def _new_id() -> str:
-    """A random UUID (version 4), without the object that `uuid.uuid4` makes of it: one is made for each request."""
-    if not _random:
-        # The kernel is asked once for many.
-        _random.extend(os.urandom(16 * _IDS_AT_ONCE).hex("\n", 16).split("\n"))
-    digits = _random.pop()
-    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{_VARIANT[digits[16]]}{digits[17:20]}-{digits[20:]}"
 
 
 _date_cache = (0, "")

@@ -12,8 +12,9 @@ from urllib.parse import parse_qs
 from ..body_arena import Body
 from ..errors import LiftwingError
 from ..extension import Reply, Route, RouteRequest
-from .exchange import Exchange, Handler, Headers, attempt, error_response, request_id
+from .exchange import Exchange, Handler, Headers, attempt, error_response
 from .inference import begin
+from .request_id import request_id
 
 if TYPE_CHECKING:
     from .host import Host
