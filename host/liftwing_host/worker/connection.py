@@ -28,6 +28,9 @@ class Connection:
 
     def __init__(self, sock: socket.socket, ahead: socket.socket | None = None) -> None:
         self.socket = sock
+        # A plugin may have set a timeout for all new sockets (socket.setdefaulttimeout). A worker waits for its next call
+        # for as long as it takes.
+        sock.setblocking(True)
         self._ahead = ahead
         self._ahead_buffer = memoryview(bytearray(_LARGEST_AHEAD if ahead is not None else 0))
         # What a plugin begins must not have it, too: the end of this process would not be the end of the socket, and
