@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+import proc
 from distributions import install, path_with
 
+HOOKS = ("fetch", "preprocess", "predict", "postprocess")
 MODEL = """
 import asyncio
 from liftwing_host import Model
@@ -61,3 +66,24 @@ def test_a_worker_waits_for_its_next_call_whatever_timeout_the_plugin_sets_for_s
     pid = host.predict(0)
     # The compute worker has nothing to do while the other one waits, for five times the timeout.
     assert host.predict(1) == pid
+
+
+@pytest.mark.parametrize("workers", [1, 0], ids=["workers", "solo"])
+def test_a_reload_that_is_told_to_every_process_ends_none(liftwing: Any, workers: int) -> None:
+    """As by `systemctl kill -s HUP`, or when the terminal is closed."""
+    host = liftwing("stages", arguments=["--workers", str(workers)])
+    before = host.predict({"value": 1})
+    processes = proc.family(host.process.pid)
+    assert len(processes) == (3 if workers else 1)
+    for pid in processes:
+        proc.kill(pid, signal.SIGHUP)
+    after = host.predict({"value": 1})
+    assert [after[hook][1] for hook in HOOKS] == [before[hook][1] for hook in HOOKS]
+    if workers:
+        # The template forks on.
+        killed = after["predict"][1]
+        proc.kill(killed, signal.SIGKILL)
+        host.wait_for(
+            lambda: host.predict({"value": 1})["predict"][1] != killed, "an answer by the next worker"
+        )
+        assert proc.template(host) == before["load"]

@@ -76,7 +76,7 @@ def _connected(connection: Connection, init: Head) -> bool:
 
 def _leave_signals_to_host() -> None:
     """The host alone decides when its processes end; Ray would end this one."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: None)
 
 

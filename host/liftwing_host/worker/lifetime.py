@@ -103,10 +103,10 @@ def hello(kind: str, error: BaseException | None = None) -> dict[str, Any]:
 
 
 def leave_signals_to_host() -> None:
-    """Heed neither Ctrl-C, which reaches the whole foreground group, nor systemd's stop, which reaches every process: the
-    host alone decides when its processes end."""
+    """Heed neither Ctrl-C nor the end of the terminal, which reach the whole foreground group, nor systemd's stop or
+    reload, which may reach every process: the host alone decides when its processes end."""
     # (A handler, since SIG_IGN would pass on to what a plugin starts.)
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: None)
 
 
