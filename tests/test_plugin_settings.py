@@ -18,7 +18,7 @@ class Everything:
     number: int = setting(1, env="THE_NUMBER", minimum=0, maximum=9)
     ratio: float = setting(0.5, above=0)
     switch: bool = setting(False)
-    path: Path = setting(Path("/x"))
+    path: Path = setting(Path("/x"), env="THE_PATH")
     mode: Literal["fast", 2] = setting("fast")
     maybe: int | None = setting(None)
     either: int | str = setting("e")
@@ -41,7 +41,7 @@ def test_the_table_wins_over_the_environment_which_wins_over_the_default() -> No
     ("variable", "text", "value"),
     [
         ("TEXT", "0", "0"), ("THE_NUMBER", "9", 9), ("RATIO", "2", 2.0), ("RATIO", "1e-3", 0.001),
-        ("SWITCH", "Yes", True), ("SWITCH", "0", False), ("PATH", "~/m", Path("~/m").expanduser()),
+        ("SWITCH", "Yes", True), ("SWITCH", "0", False), ("THE_PATH", "~/m", Path("~/m").expanduser()),
         ("MODE", "fast", "fast"), ("MODE", "2", 2), ("MAYBE", "-3", -3), ("EITHER", "4", 4), ("EITHER", "a", "a"),
     ],
 )  # fmt: skip
@@ -99,6 +99,26 @@ def test_a_setting_of_a_type_that_none_can_have_is_refused_whether_it_is_set_or_
             f"the setting Wrong.wrong is declared as {told}, and must be a str, int, float, bool, Path or Literal, "
             "or one of these or None"
         )
+
+
+@pytest.mark.parametrize("name", ["lang", "path", "user", "tmpdir"])
+def test_a_setting_that_a_variable_of_the_system_would_set_is_refused_until_it_has_one_of_its_own(
+    name: str,
+) -> None:
+    environ = {name.upper(): "the system's", "MY_OWN": "mine"}
+    with pytest.raises(ConfigurationError) as error:
+        read_settings(make_dataclass("Wrong", [(name, str, setting("default"))]), environ=environ)
+    assert error.value.message == (
+        f"the setting Wrong.{name} would be read from {name.upper()}, which the system sets: "
+        f'give it a variable of its own, setting(…, env="…_{name.upper()}")'
+    )
+    declared = make_dataclass("Right", [(name, str, setting("default", env="MY_OWN"))])
+    assert vars(read_settings(declared, environ=environ)) == {name: "mine"}
+
+
+def test_a_variable_of_the_system_may_be_meant() -> None:
+    declared = make_dataclass("Meant", [("language", str, setting("en", env="LANG"))])
+    assert vars(read_settings(declared, environ={"LANG": "de"})) == {"language": "de"}
 
 
 def test_what_the_settings_compute_for_themselves_may_have_any_type() -> None:

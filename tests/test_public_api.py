@@ -200,6 +200,7 @@ MISTAKES = {
     "class-spelling": (CLASS + "def pre_process(self): ...", "did you mean preprocess?"),
     "class-async-load": (CLASS + "async def load(self): ...\n    def predict(self): ...", "load must be a plain function"),
     "class-settings": ("class S: ...\n" + CLASS + "settings: S\n    def predict(self): ...", "the annotation of settings is S, and must be a dataclass of setting() fields"),
+    "class-setting-variable": (SETTINGS + "path: str = setting('')\n" + CLASS + "settings: S\n    def predict(self): ...", "the setting S.path would be read from PATH, which the system sets: give it a variable of its own"),
     "class-setting-type": (SETTINGS + "tags: list[str] | None = setting(None)\n" + CLASS + "settings: S\n    def predict(self): ...", "the setting S.tags is declared as list[str] | None, and must be a str, int, float, bool, Path or Literal"),
     "class-batch-size": (CLASS + "max_batch_size = 'many'\n    def predict(self): ...", "the model's max_batch_size is 'many', and must be a whole number"),
     "class-idempotent": (CLASS + "idempotent = 'no'\n    def predict(self): ...", "the model's idempotent is 'no', and must be True or False"),

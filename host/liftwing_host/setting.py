@@ -10,6 +10,7 @@
     class Readability(Model):
         settings: ReadabilitySettings
 
+A variable that every shell or container has, such as PATH for a field `path`, must be meant: `env` names it, or another.
 A field may be a str, int, float, bool, `pathlib.Path` or one of `typing.Literal`, or any of these or None; one of another
 type is refused, whether it is set or not.
 A value in ``[models.NAME]`` of the TOML file (by the field's name or by its variable's) wins over
@@ -50,6 +51,12 @@ HOST_KEYS = (
 
 T = TypeVar("T")
 
+_OF_THE_SYSTEM = (
+    "DISPLAY", "EDITOR", "HOME", "HOST", "HOSTNAME", "LANG", "LANGUAGE", "LOGNAME", "MAIL", "OLDPWD", "PAGER", "PATH",
+    "PWD", "SHELL", "SHLVL", "TEMP", "TERM", "TMP", "TMPDIR", "TZ", "USER", "USERNAME",
+)  # fmt: skip
+"""Variables that shells, logins and containers set, and mean something else by than a plugin would."""
+
 _KINDS = {
     str: "a text",
     int: "a whole number",
@@ -75,7 +82,8 @@ def setting(
 
     Args:
         default: Its value where nobody sets it. A setting without one is required.
-        env: The environment variable that sets it; the field's name in capitals where left out.
+        env: The environment variable that sets it; the field's name in capitals where left out. A field whose name in
+            capitals is a variable of the system's, such as `path`, needs one.
         minimum: The least number allowed.
         maximum: The greatest number allowed.
         above: The number must be greater than this one.
@@ -104,12 +112,13 @@ def read_settings(
 
     Raises:
         ConfigurationError: Names the key or variable, the value and what is allowed; or a field whose type no setting
-            can have.
+            can have, or whose variable is the system's.
     """
     table, environ = table or {}, environ or {}
     fields = _fields(declared)
     types_of = typing.get_type_hints(declared)
     _check_types(declared, {name: types_of[name] for name in fields})
+    _check_variables(declared, fields)
     given = _by_field(fields, table, where, others)
     values: dict[str, Any] = {}
     for name, field in fields.items():
@@ -144,6 +153,16 @@ def _check_types(declared: type, types_of: Mapping[str, Any]) -> None:
             raise ConfigurationError(
                 f"the setting {declared.__name__}.{name} is declared as {told}, and must be a str, int, float, bool, "
                 f"Path or Literal, or one of these or None"
+            )
+
+
+def _check_variables(declared: type, fields: Mapping[str, dataclasses.Field[Any]]) -> None:
+    """Nobody who calls a setting `path` or `lang` wants it to be $PATH or $LANG wherever the file does not set it."""
+    for name, field in fields.items():
+        if not field.metadata.get("env") and variable_of(field) in _OF_THE_SYSTEM:
+            raise ConfigurationError(
+                f"the setting {declared.__name__}.{name} would be read from {variable_of(field)}, which the system sets: "
+                f'give it a variable of its own, setting(…, env="…_{variable_of(field)}")'
             )
 
 

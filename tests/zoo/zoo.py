@@ -247,7 +247,7 @@ class TunedSettings:
     mode: Literal["fast", "exact"] = setting("fast")
     limit: int | None = setting(None, minimum=1)
     strict: bool = setting(False)
-    path: Path = setting(Path("/nowhere"))
+    path: Path = setting(Path("/nowhere"), env="ZOO_PATH")
 
 
 class Tuned(Model):
