@@ -11,6 +11,7 @@ import difflib
 import importlib
 import inspect
 import os
+import sys
 import types
 import typing
 from collections.abc import Mapping
@@ -186,8 +187,20 @@ def _instance(found: type[Model], config: ModelConfig) -> Model:
     return found(config)
 
 
-def _settings(found: Any, order: ModelOrder) -> Any:
-    declared = typing.get_type_hints(found).get("settings", Any)
+def _annotated_settings(found: type[Model] | types.ModuleType) -> Any:
+    """What the annotation `settings` names. Others are let be: they may name what only type checkers import."""
+    for place in [found] if isinstance(found, types.ModuleType) else found.__mro__:
+        annotations = inspect.get_annotations(place)
+        if "settings" in annotations:
+            module = place if isinstance(place, types.ModuleType) else sys.modules.get(place.__module__)
+            alone = type(place.__name__, (), {"__annotations__": {"settings": annotations["settings"]}})
+            names = vars(module) if module is not None else {}
+            return typing.get_type_hints(alone, names, dict(vars(place)))["settings"]
+    return Any
+
+
+def _settings(found: type[Model] | types.ModuleType, order: ModelOrder) -> Any:
+    declared = _annotated_settings(found)
     if declared is Any:
         declared = _NoSettings
     if not (isinstance(declared, type) and dataclasses.is_dataclass(declared)):

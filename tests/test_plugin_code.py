@@ -1,0 +1,67 @@
+"""What a plugin's class or module may hold beside its hooks: annotations and properties that are nobody else's business."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from distributions import install, path_with
+
+OF_TYPE_CHECKERS = """
+from __future__ import annotations
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from liftwing_host import {imported}, setting
+if TYPE_CHECKING:
+    from not_there import Index
+@dataclass(frozen=True)
+class Settings:
+    factor: int = setting(2, env="FACTOR")
+"""
+
+
+@pytest.mark.parametrize(
+    ("entry_point", "code"),
+    [
+        (
+            "tells:M",
+            OF_TYPE_CHECKERS.format(imported="Model")
+            + "class Base(Model):\n    index: Index\n    settings: Settings\n"
+            "class M(Base):\n    other: list[Index]\n    def predict(self, features): return features * self.settings.factor",
+        ),
+        (
+            "tells:M",
+            OF_TYPE_CHECKERS.format(imported="Model")
+            + "class M(Model):\n    index: Index\n    settings: Own\n    class Own(Settings): ...\n"
+            "    def predict(self, features): return features * self.settings.factor",
+        ),
+        (
+            "tells",
+            OF_TYPE_CHECKERS.format(imported="hookimpl")
+            + "index: Index\nsettings: Settings\n@hookimpl\ndef load(config): return config.settings\n"
+            "@hookimpl\ndef predict(features, model): return features * model.factor",
+        ),
+    ],
+    ids=["class", "class of the class", "module"],
+)
+def test_an_annotation_that_only_type_checkers_can_read_is_let_be(
+    liftwing: Any, tmp_path: Path, entry_point: str, code: str
+) -> None:
+    install(tmp_path, "liftwing-plugin-tells", models={"tells": entry_point}, code={"tells": code})
+    host = liftwing(
+        "tells", environ=path_with(tmp_path), settings={"factor": 5}, arguments=["--workers", "1"]
+    )
+    assert host.predict(3) == 15
+
+
+def test_the_settings_of_a_base_class_are_those_of_its_own_module(liftwing: Any, tmp_path: Path) -> None:
+    code = {
+        "base": OF_TYPE_CHECKERS.format(imported="Model") + "class Base(Model):\n    settings: Settings",
+        "derived": "from base import Base\nclass Settings: ...\n"
+        "class M(Base):\n    def predict(self, features): return features * self.settings.factor",
+    }
+    install(tmp_path, "liftwing-plugin-derived", models={"derived": "derived:M"}, code=code)
+    host = liftwing("derived", environ=path_with(tmp_path), arguments=["--workers", "1"])
+    assert host.predict(3) == 6
