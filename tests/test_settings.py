@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+import proc
+from distributions import install, path_with
 from liftwing_host.errors import ConfigurationError
 from liftwing_host.server.configuration import read
 from liftwing_host.server.settings import HostSettings, Settings
@@ -193,6 +195,44 @@ def test_a_plugins_workers_win_over_the_hosts(tmp_path: Path) -> None:
     )
     assert [settings.of_plugin(f"liftwing-plugin-{name}", 9).workers for name in "abc"] == [0, 1, 3]
     assert read({}).of_plugin("liftwing-plugin-a", 9).workers == 9
+
+
+@pytest.mark.parametrize(
+    ("table", "distribution"),
+    [
+        ("acme-topics", "acme-topics"),
+        ("acme-topics", "Acme_Topics"),
+        ("ACME_topics", "acme.topics"),
+        ("acme_topics", "liftwing-plugin-acme-topics"),
+        ("acme-topics", "Liftwing_Plugin_Acme_Topics"),
+        ("liftwing_plugin_acme_topics", "liftwing-plugin-acme-topics"),
+    ],
+)
+def test_a_plugins_table_is_found_by_every_spelling_of_its_name(
+    tmp_path: Path, table: str, distribution: str
+) -> None:
+    settings = from_file(tmp_path, f"[plugins.{table}]\nworkers = 5")
+    assert settings.of_plugin(distribution, 9).workers == 5
+    assert settings.of_plugin(f"{distribution}-more", 9).workers == 9
+
+
+def test_a_plugins_full_name_wins_over_the_short_one(tmp_path: Path) -> None:
+    settings = from_file(tmp_path, "[plugins.liftwing-plugin-a]\nworkers = 1\n[plugins.a]\nworkers = 2\n")
+    assert [settings.of_plugin(name, 9).workers for name in ("liftwing-plugin-a", "a")] == [1, 2]
+
+
+def test_two_tables_of_one_plugin_are_an_error(tmp_path: Path) -> None:
+    assert told(tmp_path, "[plugins.a-b]\n[plugins.A_b]\n") == (
+        ": [plugins.A_b] and another table name the same plugin; keep one."
+    )
+
+
+def test_a_plugin_that_is_not_called_liftwing_plugin_has_its_table(liftwing: Any, tmp_path: Path) -> None:
+    code = "from liftwing_host import Model\nclass Acme(Model):\n    def predict(self, features): return features"
+    site = install(tmp_path, "Acme_Topics", models={"acme": "acme:Acme"}, code={"acme": code})
+    host = liftwing("acme", config={"plugins": {"acme-topics": {"workers": 3}}}, environ=path_with(site))
+    host.wait_for(lambda: len(proc.named(host, r"lw-compute-\d+")) == 3, "three workers")
+    assert "tables for what is not served" not in host.log
 
 
 def test_a_variable_that_looks_like_one_of_the_hosts_is_told_and_others_are_let_be(liftwing: Any) -> None:

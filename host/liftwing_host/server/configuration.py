@@ -15,6 +15,7 @@ from typing import Any
 
 from ..errors import ConfigurationError
 from ..setting import HOST_KEYS, read_settings
+from .plugin_names import normalized
 from .settings import HostSettings, ModelSettings, PluginSettings, Settings
 
 if sys.version_info >= (3, 11):
@@ -23,8 +24,6 @@ else:
     import tomli as tomllib
 
 __all__ = ["misspelt_variables", "read"]
-
-PLUGIN_PREFIX = "liftwing-plugin-"
 
 _NO_SETTINGS = ("LIFTWING_MODELS", "LIFTWING_CONFIG", "LIFTWING_EVENTS")
 _LOOKS_LIKE = 0.9
@@ -59,13 +58,20 @@ def read(flags: Mapping[str, Any], models: tuple[str, ...] = (), config: Path | 
         models=tuple(dict.fromkeys(named or model_tables)),
         model_settings=own,
         model_tables=rest,
-        plugin_settings={
-            name if name.startswith(PLUGIN_PREFIX) else PLUGIN_PREFIX + name: read_settings(
-                PluginSettings, table=keys, where=f"{where}: [plugins.{name}]"
-            )
-            for name, keys in plugin_tables.items()
-        },
+        plugin_settings=_plugin_settings(plugin_tables, where),
     )
+
+
+def _plugin_settings(tables: Mapping[str, dict[str, Any]], where: str) -> dict[str, PluginSettings]:
+    found: dict[str, PluginSettings] = {}
+    for name, keys in tables.items():
+        if normalized(name) in found:
+            raise ConfigurationError(
+                f"{where}: [plugins.{name}] and another table name the same plugin; keep one."
+            )
+        table = f"{where}: [plugins.{name}]"
+        found[normalized(name)] = read_settings(PluginSettings, table=keys, where=table)
+    return found
 
 
 def _parse(path: Path) -> Mapping[str, Any]:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import ConfigurationError
 from .discovery import FAMILIES, MODELS, Catalogue, Offer, discover
+from .plugin_names import PREFIX, names_of
 
 if TYPE_CHECKING:
     from .settings import Settings
@@ -58,18 +59,19 @@ def offers_of(pythons: Mapping[str, Path]) -> list[Offer]:
     """What plugins offer that are installed in environments of their own.
 
     Args:
-        pythons: The interpreter of each plugin, by the name of its distribution.
+        pythons: The interpreter of each plugin, by one of its names.
 
     Raises:
         ConfigurationError: An interpreter cannot be run, or its environment does not hold the plugin.
     """
     offers = []
-    for distribution, python in pythons.items():
-        found = [offer for offer in _ask(python) if offer.distribution == distribution]
+    for name, python in pythons.items():
+        found = [offer for offer in _ask(python) if name in names_of(offer.distribution)]
         if not found:
+            full = PREFIX + name.removeprefix(PREFIX)
             raise ConfigurationError(
-                f"The environment of {python} does not hold {distribution}. Install it there: "
-                f"{python} -m pip install {distribution}"
+                f"The environment of {python} does not hold {full}. Install it there: {python} -m pip install {full}"
+                + (f" (or {name}, if that is its whole name)" if name != full else "")
             )
         offers += found
     return offers

@@ -95,8 +95,8 @@ def _assemble_again(host: Host, settings: Settings, catalogue: Catalogue, bodies
 def _warn_of_unused_tables(settings: Settings, pools: list[Pool]) -> None:
     """A misspelt name would have its table ignored, and nobody would say so."""
     unused = [f"[models.{name}]" for name in settings.model_tables if name not in settings.models]
-    served = {pool.name for pool in pools}
-    unused += [f"[plugins.{name}]" for name in settings.plugin_settings if name not in served]
+    used = {settings.table_of(pool.name) for pool in pools}
+    unused += [f"[plugins.{name}]" for name in settings.plugin_settings if name not in used]
     if unused:
         log.warning("the configuration has tables for what is not served: %s", ", ".join(unused))
 

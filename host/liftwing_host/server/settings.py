@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar
 import platformdirs
 
 from ..setting import setting
+from .plugin_names import names_of
 from .role import Role, role_of
 
 __all__ = ["HostSettings", "LogLevel", "ModelSettings", "PluginSettings", "Settings", "downloads_of"]
@@ -183,7 +184,7 @@ class Settings:
         models: The names of the models to serve, in the order in which they were given.
         model_settings: The host's own keys of each model's table.
         model_tables: The rest of each model's table: for the plugin.
-        plugin_settings: The keys of each plugin's table, by the plugin's full name.
+        plugin_settings: The keys of each plugin's table, by its name in the file, normalised.
     """
 
     host: HostSettings
@@ -205,13 +206,21 @@ class Settings:
         """A model's name in the URL."""
         return self.host.model_name or model
 
+    def table_of(self, distribution: str) -> str | None:
+        """The name of a plugin's table, as in `plugin_settings`; None where it has none."""
+        return next((name for name in names_of(distribution) if name in self.plugin_settings), None)
+
+    def _own_settings(self, distribution: str) -> PluginSettings:
+        name = self.table_of(distribution)
+        return PluginSettings() if name is None else self.plugin_settings[name]
+
     def _own_workers(self, distribution: str) -> int | None:
-        of_plugin = self.plugin_settings.get(distribution, PluginSettings()).workers
+        of_plugin = self._own_settings(distribution).workers
         return self.host.workers if of_plugin is None else of_plugin
 
     def of_plugin(self, distribution: str, default_workers: int) -> PluginSettings:
         """A plugin's settings, with the host's where the plugin has none of its own; `workers` is never None."""
-        settings = _inherit(self.plugin_settings.get(distribution, PluginSettings()), self.host)
+        settings = _inherit(self._own_settings(distribution), self.host)
         if settings.workers is not None:
             return settings
         # Lift Wing's switches, where nobody says it in this host's own words.
