@@ -35,6 +35,13 @@ def limits_of(pid: int) -> dict[str, str]:
     return {name: value for name, _, value in pairs if name in LIMITS}
 
 
+def told(folder: Path, group: str) -> Path:
+    """What the kernel tells of a process in a control group, beside two hierarchies of version 1."""
+    file = folder / "cgroup"
+    file.write_text(f"2:cpu,cpuacct:/of/version/1\n1:name=systemd:/init.scope\n0::{group}\n")
+    return file
+
+
 @pytest.fixture(autouse=True)
 def _no_limits_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in LIMITS:
@@ -87,13 +94,50 @@ def test_what_the_operator_sets_for_one_library_stands_beside_the_limits_of_the_
 )
 def test_the_quota_of_the_control_group_counts(tmp_path: Path, quota: str, cpus: int) -> None:
     (tmp_path / "cpu.max").write_text(quota + "\n")
-    assert available_cpus(tmp_path) == cpus
+    assert available_cpus(tmp_path, told(tmp_path, "/")) == cpus
 
 
 def test_a_part_of_a_cpu_counts_as_a_whole_one(tmp_path: Path) -> None:
     (tmp_path / "cpu.max").write_text("150000 100000\n")
-    assert available_cpus(tmp_path) == min(2, ALLOWED)
+    assert available_cpus(tmp_path, told(tmp_path, "/")) == min(2, ALLOWED)
+
+
+@pytest.fixture
+def four_cpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(4)))
+
+
+@pytest.mark.parametrize(
+    ("quotas", "cpus"),
+    [
+        ({"a.slice/b.service": 2}, 2),
+        ({"a.slice": 2}, 2),
+        ({"a.slice": 1, "a.slice/b.service": 3}, 1),
+        ({"a.slice": 3, "a.slice/b.service": 1}, 1),
+        ({".": 3, "a.slice": None}, 3),
+        ({"a.slice/of-another.service": 1, "a.slice/b.service/below": 1}, 4),
+    ],
+    ids=str,
+)
+@pytest.mark.usefixtures("four_cpus")
+def test_the_least_quota_of_the_process_s_own_group_and_those_above_it_counts(
+    tmp_path: Path, quotas: dict[str, int | None], cpus: int
+) -> None:
+    for group, quota in quotas.items():
+        (tmp_path / group).mkdir(parents=True, exist_ok=True)
+        amount = "max" if quota is None else str(quota * 100000)
+        (tmp_path / group / "cpu.max").write_text(f"{amount} 100000\n")
+    assert available_cpus(tmp_path, told(tmp_path, "/a.slice/b.service")) == cpus
+
+
+@pytest.mark.usefixtures("four_cpus")
+def test_a_group_that_is_not_to_be_seen_from_here_counts_as_the_root(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "cpu.max").write_text("300000 100000\n")
+    (tmp_path / "cpu.max").write_text("100000 100000\n")
+    assert available_cpus(root, told(tmp_path, "/..")) == 3
 
 
 def test_without_a_control_group_the_affinity_counts(tmp_path: Path) -> None:
-    assert available_cpus(tmp_path) == ALLOWED
+    assert available_cpus(tmp_path, tmp_path / "not-there") == ALLOWED
