@@ -115,6 +115,18 @@ def test_a_model_can_be_excepted_from_the_switch_of_all(liftwing: Any) -> None:
     assert (kinds(host), kinds(host, "other-places")) == (ALL_APART[0], PREPROCESS_BESIDE[0])
 
 
+def test_a_model_that_is_to_have_the_pool_has_it_and_the_others_hooks_run_beside_the_loop(
+    liftwing: Any,
+) -> None:
+    host = liftwing(
+        "places", "other-places", settings={"asyncio_use_process_pool": True},
+        environ={"ASYNCIO_USE_PROCESS_POOL": "false", "ASYNCIO_AUX_WORKERS": "1"},
+    )  # fmt: skip
+    assert (kinds(host), legs(host)) == ALL_APART
+    assert (kinds(host, "other-places"), legs(host, "other-places")) == ALL_BESIDE
+    assert compute_workers(host) == 1
+
+
 def test_the_switches_of_a_file_may_be_spelt_as_on_lift_wing(liftwing: Any) -> None:
     host = liftwing("places", config={"PREPROCESS_MP": False, "ASYNCIO_AUX_WORKERS": 1})
     assert (kinds(host), compute_workers(host)) == (PREPROCESS_BESIDE[0], 1)

@@ -47,7 +47,7 @@ def assemble(settings: Settings, catalogue: Catalogue, bodies: BodyArena) -> lis
 
 def _pool(settings: Settings, name: str, models: list[ServedModel], bodies: BodyArena) -> Pool:
     cpus = available_cpus()
-    own = settings.of_plugin(name, cpus)
+    own = settings.of_plugin(name, cpus, [model.model for model in models])
     orders = [_order(settings, model) for model in models]
     if own.executor == "ray":
         processes = _on_ray(settings, name, own, models, orders, bodies)

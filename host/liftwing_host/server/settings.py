@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -218,14 +218,25 @@ class Settings:
         of_plugin = self._own_settings(distribution).workers
         return self.host.workers if of_plugin is None else of_plugin
 
-    def of_plugin(self, distribution: str, default_workers: int) -> PluginSettings:
-        """A plugin's settings, with the host's where the plugin has none of its own; `workers` is never None."""
+    def of_plugin(
+        self, distribution: str, default_workers: int, models: Iterable[str] = ()
+    ) -> PluginSettings:
+        """A plugin's settings, with the host's where the plugin has none of its own; `workers` is never None.
+
+        Args:
+            distribution: The plugin's full name.
+            default_workers: The number of workers where nobody says one.
+            models: Those of its models that are served, by their own names.
+        """
         settings = _inherit(self._own_settings(distribution), self.host)
         if settings.workers is not None:
             return settings
         # Lift Wing's switches, where nobody says it in this host's own words.
         workers = self.host.asyncio_aux_workers or default_workers
-        alone = self.host.asyncio_use_process_pool is False
+        # One model that is excepted needs the workers; the others' hooks then run beside the loop.
+        own = [self.model_settings.get(model, ModelSettings()) for model in models]
+        excepted = any(each.asyncio_use_process_pool for each in own)
+        alone = self.host.asyncio_use_process_pool is False and not excepted
         return dataclasses.replace(settings, workers=0 if alone else workers)
 
 
