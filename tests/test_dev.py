@@ -70,10 +70,25 @@ def test_an_async_hook_that_blocks_its_loop_is_logged_with_its_name(host: LiveHo
     host.wait_for(lambda: told in host.log, told)
 
 
+def test_a_task_of_an_async_hook_that_blocks_its_loop_is_logged_with_the_hook_s_name(host: LiveHost) -> None:
+    told = "fetch of model blocks blocked its event loop for 3"
+    assert told not in host.log
+    payload = {"gathers": True, "times": 2, "computes": 0.32}
+    assert host.predict(payload, "blocks") == payload
+    host.wait_for(lambda: host.log.count(told) == 2, "each of the two tasks in the log")
+
+
+def test_a_task_of_an_async_hook_may_be_cancelled_before_it_has_begun(host: LiveHost) -> None:
+    assert host.predict({"cancels": True}, "blocks") == {"cancels": True}
+    assert host.predict({}, "blocks") == {}
+    assert "was never awaited" not in host.log
+
+
 def test_an_async_hook_that_only_waits_or_computes_little_at_a_time_is_not_logged(host: LiveHost) -> None:
     before = host.log.count("blocked its event loop")
     host.predict({"waits": 0.3}, "blocks")
     host.predict({"times": 8, "computes": 0.02, "waits": 0.001}, "blocks")
+    host.predict({"times": 8, "computes": 0.02, "waits": 0.001, "gathers": True}, "blocks")
     host.predict({"computes": 0.25}, "blocks")
     host.wait_for(lambda: host.log.count("blocked its event loop") > before, "the one that blocks")
     assert host.log.count("blocked its event loop") == before + 1

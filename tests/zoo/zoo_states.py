@@ -71,10 +71,21 @@ class Blocks(Model):
                 await asyncio.ensure_future(_refused())
             except ConnectionRefusedError as error:
                 return {"caught": str(error)}
-        for _ in range(payload.get("times", 1)):
-            await asyncio.sleep(payload.get("waits", 0))
-            time.sleep(payload.get("computes", 0))
+        if payload.get("cancels"):
+            task = asyncio.ensure_future(_refused())
+            task.cancel()
+            await asyncio.wait([task])
+        steps = (self._step(payload) for _ in range(payload.get("times", 1)))
+        if payload.get("gathers"):
+            await asyncio.gather(*steps)
+        else:
+            for step in steps:
+                await step
         return payload
+
+    async def _step(self, payload: dict[str, Any]) -> None:
+        await asyncio.sleep(payload.get("waits", 0))
+        time.sleep(payload.get("computes", 0))
 
     async def predict(self, features: dict[str, Any]) -> dict[str, Any]:
         return features

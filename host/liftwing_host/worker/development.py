@@ -5,12 +5,13 @@ Runs in the processes that run hooks.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Coroutine, Generator
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..model import Model
 from .hooks import Hook
@@ -26,7 +27,18 @@ _LONGEST_STEP = 0.1
 _GIVES = ("fetch", "preprocess", "predict", "postprocess", "predict_batch")
 """The hooks that are there for what they give."""
 
-_running: ContextVar[str | None] = ContextVar("running_hook", default=None)
+
+class _Running(NamedTuple):
+    """The hook on whose behalf something runs."""
+
+    hook: str
+    model: str
+
+    def __str__(self) -> str:
+        return f"{self.hook} of model {self.model}"
+
+
+_running: ContextVar[_Running | None] = ContextVar("running_hook", default=None)
 
 
 class StateOnModel(Exception):
@@ -47,11 +59,11 @@ def _guard(plugin: Model) -> None:
     cls = type(plugin)
 
     def guarded(self: Model, name: str, value: Any) -> None:
-        hook = _running.get()
-        if hook is not None:
+        running = _running.get()
+        if running is not None:
             frame = sys._getframe(1)  # noqa: SLF001 - the line is what the author needs
             raise StateOnModel(
-                f"{hook} sets {cls.__name__}.{name} while a request runs, at {frame.f_code.co_filename}, line "
+                f"{running.hook} sets {cls.__name__}.{name} while a request runs, at {frame.f_code.co_filename}, line "
                 f"{frame.f_lineno}. All requests share the model: let hooks take and return values instead."
             )
         object.__setattr__(self, name, value)
@@ -67,7 +79,7 @@ def _given(hook: Hook, model: str, value: Any) -> Any:
 
 def _watched_plain(hook: Hook, model: str) -> Callable[..., Any]:
     def run(**arguments: Any) -> Any:
-        token = _running.set(hook.name)
+        token = _running.set(_Running(hook.name, model))
         try:
             return _given(hook, model, hook.function(**arguments))
         finally:
@@ -78,40 +90,62 @@ def _watched_plain(hook: Hook, model: str) -> Callable[..., Any]:
 
 def _watched_async(hook: Hook, model: str) -> Callable[..., Any]:
     async def run(**arguments: Any) -> Any:
-        token = _running.set(hook.name)
+        loop, running = asyncio.get_running_loop(), _Running(hook.name, model)
+        if loop.get_task_factory() is None:  # One of the plugin's own is let be.
+            loop.set_task_factory(_task_of_hook)
+        token = _running.set(running)
         try:
-            return _given(hook, model, await _Steps(hook, model, arguments))
+            return _given(hook, model, await _Steps(hook.function(**arguments), running))
         finally:
             _running.reset(token)
 
     return run
 
 
-class _Steps:
-    """An awaitable that times each step of a coroutine between two awaits."""
+def _task_of_hook(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> asyncio.Task[Any]:
+    """A task that is watched, too, if a hook begins it, as asyncio.gather does."""
+    running = _running.get()
+    watched = coroutine if running is None else _Steps(coroutine, running)
+    return asyncio.Task(watched, loop=loop, **options)
 
-    def __init__(self, hook: Hook, model: str, arguments: dict[str, Any]) -> None:
-        self._coroutine = hook.function(**arguments)
-        self._name = f"{hook.name} of model {model}"
+
+class _Steps(Coroutine[Any, Any, Any]):
+    """A coroutine that times each step of another between two awaits.
+
+    Args:
+        coroutine: The other one.
+        running: Of which hook it is a part.
+    """
+
+    def __init__(self, coroutine: Coroutine[Any, Any, Any], running: _Running) -> None:
+        self._coroutine = coroutine
+        self._running = running
+
+    def send(self, value: Any) -> Any:
+        return self._step(self._coroutine.send, value)
+
+    def throw(self, *error: Any) -> Any:
+        return self._step(self._coroutine.throw, *error)
+
+    # What is awaited instead of being a task of its own is asked as an iterator.
 
     def __await__(self) -> Generator[Any, Any, Any]:
-        step: Callable[[], Any] = lambda: self._coroutine.send(None)  # noqa: E731
-        while True:
-            began = time.perf_counter()
-            try:
-                yielded = step()
-            except StopIteration as end:
-                return end.value
-            finally:
-                took = time.perf_counter() - began
-                if took > _LONGEST_STEP:
-                    log.warning(
-                        "%s blocked its event loop for %.0f ms: whatever computes belongs into a `def` hook",
-                        self._name, took * 1000,
-                    )  # fmt: skip
-            try:
-                sent = yield yielded
-            except BaseException as error:  # noqa: BLE001 - it is the coroutine's to handle
-                step = lambda error=error: self._coroutine.throw(error)  # type: ignore[misc]  # noqa: E731
-            else:
-                step = lambda sent=sent: self._coroutine.send(sent)  # type: ignore[misc]  # noqa: E731
+        return self
+
+    def __iter__(self) -> _Steps:
+        return self
+
+    def __next__(self) -> Any:
+        return self.send(None)
+
+    def _step(self, step: Callable[..., Any], *given: Any) -> Any:
+        began = time.perf_counter()
+        try:
+            return step(*given)
+        finally:
+            took = time.perf_counter() - began
+            if took > _LONGEST_STEP:
+                log.warning(
+                    "%s blocked its event loop for %.0f ms: whatever computes belongs into a `def` hook",
+                    self._running, took * 1000,
+                )  # fmt: skip
