@@ -65,3 +65,19 @@ def test_the_settings_of_a_base_class_are_those_of_its_own_module(liftwing: Any,
     install(tmp_path, "liftwing-plugin-derived", models={"derived": "derived:M"}, code=code)
     host = liftwing("derived", environ=path_with(tmp_path), arguments=["--workers", "1"])
     assert host.predict(3) == 6
+
+
+def test_a_property_is_not_read_before_a_hook_asks_for_it(liftwing: Any, tmp_path: Path) -> None:
+    code = """
+import functools
+from liftwing_host import Model
+class M(Model):
+    def load(self): self.weights = [1, 2]
+    @property
+    def size(self): return len(self.weights)
+    @functools.cached_property
+    def total(self): return sum(self.weights)
+    def predict(self): return [self.size, self.total]
+"""
+    install(tmp_path, "liftwing-plugin-reads", models={"reads": "reads:M"}, code={"reads": code})
+    assert liftwing("reads", environ=path_with(tmp_path)).predict(0) == [2, 3]
