@@ -68,6 +68,30 @@ def test_a_worker_waits_for_its_next_call_whatever_timeout_the_plugin_sets_for_s
     assert host.predict(1) == pid
 
 
+ON_UVLOOP = """
+import asyncio, uvloop
+from liftwing_host import Model
+
+asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+
+class OnUvloop(Model):
+    async def fetch(self, payload):
+        return [payload, type(asyncio.get_running_loop()).__module__]
+
+    def predict(self, features):
+        return features
+"""
+
+
+@pytest.mark.parametrize("workers", ["1", "0"], ids=["workers", "solo"])
+def test_a_plugin_may_have_uvloop_for_its_loop(liftwing: Any, tmp_path: Path, workers: str) -> None:
+    install(tmp_path, "plugin-on-uvloop", models={"on-uvloop": "uv:OnUvloop"}, code={"uv": ON_UVLOOP})
+    host = liftwing("on-uvloop", environ=path_with(tmp_path), arguments=["--workers", workers])
+    large = "a" * (1 << 20)
+    assert host.predict(large) == [large, "uvloop"]
+    assert "Traceback" not in host.log
+
+
 @pytest.mark.parametrize("workers", [1, 0], ids=["workers", "solo"])
 def test_a_reload_that_is_told_to_every_process_ends_none(liftwing: Any, workers: int) -> None:
     """As by `systemctl kill -s HUP`, or when the terminal is closed."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
+from typing import cast
 
 from ..wire import CANCELLED, FrameReader, Head, HookBoard, frame
 from .beside import outcome_of
@@ -110,8 +111,8 @@ class _Calls(asyncio.BufferedProtocol):
         self._transport: asyncio.WriteTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.WriteTransport)
-        self._transport = transport
+        # A plugin may choose uvloop, whose transports do what asyncio's do and are not of their class.
+        self._transport = cast("asyncio.WriteTransport", transport)
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002
         return self._reader.get_buffer()
