@@ -178,7 +178,7 @@ def test_what_the_worker_reads_while_calls_are_taken_back_is_its_own() -> None:
             b"",
             deadline=1.0,
             timeout=1.0,
-            patience=1.0,
+            operators_deadline=1.0,
             on_outcome=lambda _: None,
         )
         for _ in range(3)

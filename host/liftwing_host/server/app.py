@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterable, Mapping
-from urllib.parse import unquote
+
+from tornado.httputil import HTTPServerRequest, RequestStartLine
+from tornado.routing import PathMatches
 
 from ..errors import LiftwingError, ModelNotFound
 from ..extension import Reply, Route
@@ -62,7 +64,10 @@ class Application:
             self._before_body[handler] = _wait_for_body
             # The host's own come first: a URL of KServe's protocol means the same everywhere.
             routes.setdefault(route.pattern, {}).setdefault(route.method, handler)
-        self._routes = [(re.compile(pattern), handlers) for pattern, handlers in routes.items()]
+        # (Tornado itself would end a pattern at its last alternative alone.)
+        self._routes = [
+            (PathMatches(re.compile(rf"(?:{pattern})\Z")), handlers) for pattern, handlers in routes.items()
+        ]
         # A host is asked for a handful of paths, again and again.
         self._route = functools.lru_cache(maxsize=1024)(self._match)
 
@@ -83,11 +88,14 @@ class Application:
         )  # fmt: skip
 
     def _match(self, path: str) -> tuple[dict[str, Handler], Mapping[str, str]]:
-        for pattern, handlers in self._routes:
-            matched = pattern.fullmatch(path)
+        request = HTTPServerRequest(start_line=RequestStartLine("GET", path, "HTTP/1.1"))
+        for matcher, handlers in self._routes:
+            matched = matcher.match(request)
             if matched is not None:
-                named = matched.groupdict().items()
-                return handlers, {name: unquote(value) for name, value in named if value is not None}
+                named: Mapping[str, bytes | None] = matched.get("path_kwargs", {})
+                return handlers, {
+                    name: value.decode(errors="replace") for name, value in named.items() if value is not None
+                }
         return {"any": _not_found}, {}
 
 

@@ -76,8 +76,8 @@ class Call:
         body: What the leg begins with.
         deadline: The moment, on the event loop's clock, at which the request's time is over.
         timeout: How many seconds the request had in all.
-        patience: The moment at which the operator's time for the request is over, which is the deadline where the client
-            has not set itself an earlier one.
+        operators_deadline: The moment at which the time is over that the operator gives the request; the deadline, where
+            the client has set itself no earlier one.
         on_outcome: Given the answer, or the error that stands for it; once.
 
     Attributes:
@@ -93,7 +93,7 @@ class Call:
 
     __slots__ = (
         "_on_outcome", "ahead_of", "batch_size", "body", "deadline", "deaths", "guard", "head", "hooks", "id", "model", "number",
-        "patience", "timeout", "worker",
+        "operators_deadline", "timeout", "worker",
     )  # fmt: skip
 
     def __init__(
@@ -105,7 +105,7 @@ class Call:
         body: Body,
         deadline: float,
         timeout: float,
-        patience: float,
+        operators_deadline: float,
         on_outcome: Callable[[Answer | LiftwingError], None],
     ) -> None:
         self.id = next(_ids)
@@ -123,7 +123,7 @@ class Call:
         self.body = body
         self.deadline = deadline
         self.timeout = timeout
-        self.patience = patience
+        self.operators_deadline = operators_deadline
         # None once it has been called: caller and call refer to each other, and to the body of the request.
         self._on_outcome: Callable[[Answer | LiftwingError], None] | None = on_outcome
         self.worker: Runner | None = None

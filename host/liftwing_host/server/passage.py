@@ -42,7 +42,7 @@ class Passage:
     """One request, its deadline, and the leg that it is in."""
 
     __slots__ = (
-        "_call", "_deadline", "_exchange", "_expired", "_host", "_model", "_number", "_patience", "_request", "_timeout",
+        "_call", "_deadline", "_exchange", "_expired", "_host", "_model", "_number", "_operators_deadline", "_request", "_timeout",
         "_timer",
     )  # fmt: skip
 
@@ -60,11 +60,11 @@ class Passage:
         """Go into the first leg."""
         model = self._model
         if self._timeout == model.deadlines.seconds:
-            self._deadline = self._patience = model.deadlines.add(self)
+            self._deadline = self._operators_deadline = model.deadlines.add(self)
         else:
             now = time.monotonic()
             self._deadline = now + self._timeout
-            self._patience = now + model.deadlines.seconds
+            self._operators_deadline = now + model.deadlines.seconds
             self._timer = asyncio.get_running_loop().call_at(self._deadline, self.expire)
         self._request = {
             "id": self._exchange.id,
@@ -91,7 +91,7 @@ class Passage:
         leg = self._model.legs[self._number]
         self._call = Call(
             self._model.name, leg, self._number, self._request, body, self._deadline, self._timeout,
-            self._patience, self._ended,
+            self._operators_deadline, self._ended,
         )  # fmt: skip
         self._model.pool.run(self._call, leg)
 

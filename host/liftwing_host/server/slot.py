@@ -219,9 +219,9 @@ class Slot:
         """Long after the deadline there is no answer: a stuck hook cannot be cancelled, only ended."""
         hook = self._processes.hook_of(call)
         loop = asyncio.get_running_loop()
-        if loop.time() < call.patience:
+        if loop.time() < call.operators_deadline:
             # The client has given up. That does not mean that the hook hangs, and others may share the process.
-            call.guard = loop.call_at(call.patience + KILL_AFTER, self._overdue, worker, call)
+            call.guard = loop.call_at(call.operators_deadline + KILL_AFTER, self._overdue, worker, call)
             call.end(call.too_late(hook))
             return
         log.error("%s: pid %s hangs in %s of %s; it is killed", self._name, worker.pid, hook, call.model)

@@ -127,6 +127,9 @@ class _Steps(Coroutine[Any, Any, Any]):
     def throw(self, *error: Any) -> Any:
         return self._step(self._coroutine.throw, *error)
 
+    def close(self) -> None:
+        self._coroutine.close()
+
     # What is awaited instead of being a task of its own is asked as an iterator.
 
     def __await__(self) -> Generator[Any, Any, Any]:
