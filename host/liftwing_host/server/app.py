@@ -88,7 +88,7 @@ class Application:
         )  # fmt: skip
 
     def _match(self, path: str) -> tuple[dict[str, Handler], Mapping[str, str]]:
-        request = HTTPServerRequest(start_line=RequestStartLine("GET", path, "HTTP/1.1"))
+        request = HTTPServerRequest(start_line=RequestStartLine("GET", path, "HTTP/1.0"))
         for matcher, handlers in self._routes:
             matched = matcher.match(request)
             if matched is not None:
