@@ -91,6 +91,8 @@ async def liftwing_accept(events):
         note({"event": event.body, "model": event.model, "id": event.request_id})
         if event.body.get("refuse"):
             raise InvalidInput("the event is refused")
+        if event.body.get("half"):
+            raise InvalidInput("half a character: \\ud800")
         if event.body.get("break"):
             raise RuntimeError("secret reason")
 
@@ -176,6 +178,8 @@ def test_a_client_that_leaves_cancels_the_handler(host: Any, site: Path) -> None
         client.send(b"GET /own/tells?wait HTTP/1.1\r\nHost: x\r\n\r\n")
         host.get("/own/tells")
     host.wait_for(lambda: {"cancelled": True} in notes(site), "the cancellation")
+    host.get("/own/tells")
+    assert "failed in the host" not in host.log, "nobody is left to be answered"
 
 
 @pytest.mark.parametrize("model", ["tells", "tells-together"])
@@ -205,6 +209,9 @@ def test_an_event_that_is_not_taken_does_not_cost_the_client_what_was_computed(h
     refused = host.post({"tell": {"refuse": 1}})
     assert refused.status == 400
     assert refused.json() == {"error": "the event is refused", "response": {"told": {"refuse": 1}}}
+    half = host.post({"tell": {"half": 1}})
+    assert half.status == 400
+    assert half.json() == {"error": "half a character: \\ud800", "response": {"told": {"half": 1}}}
 
 
 def test_an_extension_begins_before_and_ends_after_all_requests(host: Any, site: Path) -> None:

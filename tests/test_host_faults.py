@@ -92,7 +92,9 @@ def answers(host: LiveHost, data: bytes) -> list[int]:
 def test_a_request_at_which_the_host_fails_is_a_500_and_ends_its_connection(
     host: LiveHost, data: bytes, statuses: list[int]
 ) -> None:
+    before = host.log.count("Traceback")
     assert answers(host, data) == statuses
+    assert host.log.count("Traceback") == before + 1, "nothing else fails in consequence"
 
 
 def test_a_fault_while_a_request_is_read_is_not_the_clients_and_ends_its_connection(host: LiveHost) -> None:

@@ -74,14 +74,14 @@ def tell_to_end(host: LiveHost) -> None:
 
 
 def test_an_answer_that_is_read_late_arrives_as_a_whole(serve: Callable[..., LiveHost]) -> None:
-    host = serve()
+    host = serve(drain_timeout=60.0)
     with RawClient(host.port) as idle, reads_late(host) as client:
         idle.send(GET)
         assert idle.reply().status == 200
         tell_to_end(host)
         time.sleep(4 * LINGER)  # Longer than it once was given; nothing else is to happen meanwhile.
         assert client.rest().endswith(b"\r\n\r\n" + BODY.strip(b'"'))
-    assert host.process.wait(10) == 0
+        assert host.process.wait(10) == 0, "an idle connection does not hold it up"
 
 
 def test_one_that_nobody_reads_holds_it_up_no_longer_than_the_drain_timeout(
