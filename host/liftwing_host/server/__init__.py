@@ -8,14 +8,15 @@ Which file does what, in the order in which a request meets them::
     environments                 what is installed for other interpreters
     run, report                  start, drain, stop; what the operator sees meanwhile
     assembly, host, reload       put together, served, replaced
-    llhttp, http_reader, http_message, http_body
+    llhttp, http_connection, http_reader, http_message, http_body, http_lingering
                                  HTTP read with llhttp
     tornado_http                 HTTP read with Tornado's parser: the alternative
-    app, exchange                every URL on one page; one HTTP request and its answer
+    app, exchange, request_id    every URL on one page; one HTTP request and its answer; its name in the log
     health, metadata, inference  what the URLs do
+    passage, deadlines           a request on its way through the legs of its model; when its time is over
     served_model, pool, slot     a model's state; the processes behind a plugin; what keeps one of them alive
     line, ahead, call            who waits for which process; what lies ahead of a busy one; one leg of one request
-    loading                      what keeps a plugin's template alive; what became of its models
+    loading, patience            what keeps a plugin's template alive, and what became of its models; what hangs is told of
     suspects                     the calls whose worker died while it ran many
     processes, template, worker  the host's ends of its child processes
     launch, stderr               how they begin; what they print
