@@ -76,6 +76,7 @@ def liftwing_routes(host):
         Route("POST", "/length", length),
         Route("GET", "/own(?:/(?P<rev>[^/]+))?", arguments),
         Route("GET", "/one|/two/(?P<a>.*)", arguments),
+        Route("GET", "(?i)/case|/other-case", arguments),
     ]
 """
 
@@ -108,6 +109,9 @@ def told_of(host: LiveHost, request: str) -> str:
         ("/two/", 200, {"a": ""}),
         ("/two/a/b", 200, {"a": "a/b"}),
         ("/zero/two/", 404, {"error": "Not Found"}),
+        ("/CASE", 200, {}),
+        ("/Other-Case", 200, {}),
+        ("/Case/more", 404, {"error": "Not Found"}),
     ],
 )
 def test_a_route_gets_the_paths_that_its_pattern_matches_as_a_whole(

@@ -64,10 +64,7 @@ class Application:
             self._before_body[handler] = _wait_for_body
             # The host's own come first: a URL of KServe's protocol means the same everywhere.
             routes.setdefault(route.pattern, {}).setdefault(route.method, handler)
-        # (Tornado itself would end a pattern at its last alternative alone.)
-        self._routes = [
-            (PathMatches(re.compile(rf"(?:{pattern})\Z")), handlers) for pattern, handlers in routes.items()
-        ]
+        self._routes = [(PathMatches(_whole(pattern)), handlers) for pattern, handlers in routes.items()]
         # A host is asked for a handful of paths, again and again.
         self._route = functools.lru_cache(maxsize=1024)(self._match)
 
@@ -97,6 +94,14 @@ class Application:
                     name: value.decode(errors="replace") for name, value in named.items() if value is not None
                 }
         return {"any": _not_found}, {}
+
+
+def _whole(pattern: str) -> re.Pattern[str]:
+    """A pattern that matches no part of a path. (Tornado ends one with a $, which stands for its last alternative alone.)"""
+    # What is set for all of it, such as (?i), may stand nowhere but in front.
+    return re.compile(
+        re.sub(r"\A(\(\?[aiLmsux]+\))?(.*)\Z", r"\1(?:\2)\\Z", pattern, count=1, flags=re.DOTALL)
+    )
 
 
 def _wait_for_body(exchange: Exchange) -> None:
