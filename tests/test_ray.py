@@ -200,10 +200,10 @@ def test_the_host_process_imports_nothing_of_ray(ray_host: LiveHost) -> None:
 def test_a_hang_is_a_504_that_names_the_hook_and_its_worker_is_killed_and_replaced(
     on_ray: Callable[..., LiveHost], tmp_path: Path
 ) -> None:
-    host = on_ray("where", settings={"timeout": 2})
+    host = on_ray("where", settings={"timeout": 5})
     note = tmp_path / "note"
     reply = host.post({"note": str(note), "seconds": 60})
-    told = {"error": "The request to where ran out of time (2 s) in predict."}
+    told = {"error": "The request to where ran out of time (5 s) in predict."}
     assert (reply.status, reply.json()) == (504, told)
     [hung] = noted(note)
     host.wait_for(lambda: not proc.alive(hung["pid"]), "the end of the worker that hangs")
