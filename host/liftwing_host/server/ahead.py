@@ -71,7 +71,7 @@ class Ahead:
         return back
 
     def rest(self) -> list[Call]:
-        """After `take_back`: what the worker has read, and has not told of or it has not been heard yet."""
+        """After `take_back`: what the worker has read, of which it has not told yet, or its answer is still on its way."""
         rest = list(self._calls)
         self._calls.clear()
         return rest
