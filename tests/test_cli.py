@@ -56,7 +56,19 @@ def test_help_does_not_wait_for_what_only_serving_needs() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert "Commands:\n  deploy " in done.stdout
     modules = done.stdout.splitlines()[-1].split()
-    needless = ("tornado", "uvloop", "httptools", "rich", "asyncio", "liftwing_host.server.exchange")
+    needless = ["tornado", "uvloop", "httptools", "rich", "asyncio", "platformdirs", "email.parser"]
+    needless += ["liftwing_host.server.exchange", "liftwing_host.server.settings"]
+    assert [name for name in needless if name in modules] == []
+
+
+def test_what_loads_the_models_is_begun_before_the_host_imports_what_only_clients_need() -> None:
+    """It takes another CPU, and as long."""
+    program = "import os, sys\ndef begin(*_, **__):\n    print(*sys.modules, flush=True)\n    os._exit(0)\n"
+    program += "from liftwing_host.server import cli, processes\nprocesses.launch = begin\n"
+    program += "sys.argv[1:] = ['--model', 'outlink-topic-model', '--demo', '--port', '0']\ncli.main()"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    modules = done.stdout.splitlines()[-1].split()
+    needless = ("tornado.httputil", "httptools", "liftwing_host.server.app")
     assert [name for name in needless if name in modules] == []
 
 

@@ -171,7 +171,7 @@ def test_a_host_without_a_model_to_serve_says_so(tmp_path: Path) -> None:
 def test_where_nothing_is_installed_the_list_says_what_to_do(tmp_path: Path, monkeypatch: Any) -> None:
     import importlib_metadata
 
-    monkeypatch.setattr(importlib_metadata, "entry_points", lambda **_: [])
+    monkeypatch.setattr(importlib_metadata, "entry_points", lambda **_: importlib_metadata.EntryPoints())
     assert discover().offers == []
     with pytest.raises(
         PluginNotFound, match="If its plugin is not installed yet: pip install liftwing-plugin-NAME"

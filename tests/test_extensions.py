@@ -250,6 +250,38 @@ def test_a_broken_extension_is_an_error_that_names_it(tmp_path: Path, code: str,
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        (
+            "async def liftwing_start(): raise OSError('no stream')",
+            "own failed to start (OSError: no stream)",
+        ),
+        (
+            "def liftwing_routes(): raise KeyError('no page')",
+            "own failed to tell its routes (KeyError: 'no page')",
+        ),
+        (
+            "def liftwing_routes(): return [Route('GET', '/own/(', print)]",
+            "own failed to tell its routes (error: missing ), unterminated subpattern",
+        ),
+        ("def liftwing_commands(): raise OSError('none')", "own failed to tell its commands (OSError: none)"),
+    ],
+)
+def test_an_extension_that_fails_at_the_start_is_an_error_that_names_it(
+    tmp_path: Path, code: str, told: str
+) -> None:
+    """Its author finds the place in the log."""
+    code = f"from liftwing_host import hookimpl\nfrom liftwing_host.extension import Route\n@hookimpl\n{code}"
+    site = install(tmp_path / "site", "own-extension", extensions={"own": "own"}, code={"own": code})
+    install(site, "liftwing-plugin-tells", models={"tells": "tells:Tells"}, code={"tells": MODEL})
+    asked = ["--help"] if "commands" in code else ["--model", "tells", "--port", "0"]
+    ended = command(site, *asked)
+    assert ended.returncode == 2
+    assert f"Error: The extension {told}" in ended.stderr
+    assert ended.stderr.count("Traceback") == 1
+
+
 def test_a_client_may_leave_while_its_events_are_taken(liftwing: Any, site: Path) -> None:
     """Its request is counted as ended once: a pool that is replaced ends when nothing is under way in it."""
     host = liftwing("tells", environ=path_with(site), arguments=["--workers", "1"])

@@ -5,9 +5,11 @@ Which file does what, in the order in which a request meets them::
     cli, configuration, discovery
                                  what to serve: flags, environment, TOML; what is installed
     settings, role               each key of those; which of a model's hooks run here
+    logs                         how much is logged, and where to
     environments                 what is installed for other interpreters
     run, report                  start, drain, stop; what the operator sees meanwhile
     assembly, host, reload       put together, served, replaced
+    front                        the two below, put together when the processes that load the models have been begun
     llhttp, http_connection, http_reader, http_message, http_body, http_lingering
                                  HTTP read with llhttp
     tornado_http                 HTTP read with Tornado's parser: the alternative

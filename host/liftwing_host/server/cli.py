@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 import logging
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -11,16 +11,14 @@ import click
 
 from ..errors import ConfigurationError
 from . import installed
+from .logs import LogLevel, log_to_stderr
 from .role import Role
-from .settings import LogLevel
 
 if TYPE_CHECKING:
     from .discovery import Catalogue
     from .settings import Settings
 
 __all__ = ["main"]
-
-LOG_FORMAT = "%(asctime)s.%(msecs)03d %(process)s %(name)s %(levelname)s %(message)s"
 
 
 class _ServeImplied(click.Group):
@@ -39,17 +37,19 @@ class _ServeImplied(click.Group):
             raise _Wrong(error.message) from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted({*super().list_commands(ctx), *self._extensions()})
+        return sorted({*super().list_commands(ctx), *self._of_extensions})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         # Extensions are imported only for what is not the host's own.
-        return super().get_command(ctx, cmd_name) or self._extensions().get(cmd_name)
+        return super().get_command(ctx, cmd_name) or self._of_extensions.get(cmd_name)
 
-    def _extensions(self) -> dict[str, click.Command]:
+    @functools.cached_property
+    def _of_extensions(self) -> dict[str, click.Command]:
+        from .discovery import extension_points
         from .extensions import Extensions
 
         try:
-            return {command.name: command for command in Extensions().commands()}
+            return {command.name: command for command in Extensions(extension_points()).commands()}
         except ConfigurationError as error:
             raise _Wrong(error.message) from None
 
@@ -165,7 +165,7 @@ def serve(models: tuple[str, ...], config: Path | None, **flags: Any) -> None:
         return wanted, discover_all(wanted)
 
     wanted, catalogue = read()
-    _log_to_stderr(wanted.host.log_level)
+    log_to_stderr(wanted.host.log_level)
     for variable, meant in configuration.misspelt_variables().items():
         logging.getLogger("liftwing_host").warning(
             "%s is none of the host's variables; did you mean %s?", variable, meant
@@ -181,18 +181,3 @@ for _command in (
     installed.deploy,
 ):
     main.add_command(_command)
-
-
-class _Stderr(logging.StreamHandler):  # type: ignore[type-arg] # not generic at run time on Python 3.10
-    """Writes to whatever `sys.stderr` is at that moment: a moving display replaces it for a while."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.stream = sys.stderr
-        super().emit(record)
-
-
-def _log_to_stderr(level: str) -> None:
-    handler = _Stderr()
-    logging.basicConfig(
-        level=level.upper(), format=LOG_FORMAT, datefmt="%Y-%m-%d %H:%M:%S", handlers=[handler]
-    )

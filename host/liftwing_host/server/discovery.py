@@ -16,7 +16,7 @@ import importlib_metadata as metadata
 
 from ..errors import ConfigurationError, PluginNotFound
 
-__all__ = ["Catalogue", "Offer", "discover", "extensions"]
+__all__ = ["Catalogue", "Offer", "discover", "extension_points", "extensions"]
 
 MODELS = "liftwing_host.models"
 FAMILIES = "liftwing_host.families"
@@ -74,9 +74,15 @@ class Offer:
 
 
 class Catalogue:
-    """All offers of the installed distributions."""
+    """All offers of the installed distributions, and what of them extends the host.
 
-    def __init__(self, offers: Iterable[Offer]) -> None:
+    Attributes:
+        offers: The models and families.
+        extensions: The entry points of the host's extensions.
+    """
+
+    def __init__(self, offers: Iterable[Offer], extensions: Iterable[metadata.EntryPoint] = ()) -> None:
+        self.extensions = tuple(extensions)
         self.offers = sorted(
             set(offers), key=lambda offer: (offer.distribution, offer.name, offer.entry_point)
         )
@@ -145,27 +151,33 @@ def discover(elsewhere: Iterable[Offer] = ()) -> Catalogue:
     """
     elsewhere = list(elsewhere)
     replaced = {offer.distribution for offer in elsewhere}
-    own = [*_offers(MODELS, is_family=False), *_offers(FAMILIES, is_family=True)]
-    return Catalogue([*(offer for offer in own if offer.distribution not in replaced), *elsewhere])
+    # Asked for once: to look through everything that is installed takes longer than all else before a start.
+    installed = metadata.entry_points()
+    own = _offers(installed)
+    offers = [*(offer for offer in own if offer.distribution not in replaced), *elsewhere]
+    return Catalogue(offers, installed.select(group=EXTENSIONS))
+
+
+def extension_points() -> Iterable[metadata.EntryPoint]:
+    """Where the code of each installed extension is."""
+    return metadata.entry_points(group=EXTENSIONS)
 
 
 def extensions() -> list[tuple[str, str]]:
     """The name and version of each installed distribution that extends the host, the host's own left out."""
-    found = {
-        (point.dist.name, point.dist.version)
-        for point in metadata.entry_points(group=EXTENSIONS)
-        if point.dist
-    }
+    found = {(point.dist.name, point.dist.version) for point in extension_points() if point.dist}
     return sorted(each for each in found if each[0] != "liftwing-host")
 
 
-def _offers(group: str, *, is_family: bool) -> Iterable[Offer]:
-    for entry_point in metadata.entry_points(group=group):
-        distribution = entry_point.dist
-        yield Offer(
-            name=entry_point.name,
-            is_family=is_family,
-            entry_point=entry_point.value,
-            distribution=distribution.name if distribution else "(unknown)",
-            version=distribution.version if distribution else "",
-        )
+def _offers(installed: metadata.EntryPoints) -> Iterable[Offer]:
+    # A distribution parses its metadata anew each time that it is asked for its name.
+    known: dict[metadata.Distribution | None, tuple[str, str]] = {None: ("(unknown)", "")}
+    for group in (MODELS, FAMILIES):
+        for entry_point in installed.select(group=group):
+            distribution = entry_point.dist
+            if distribution not in known:
+                assert distribution is not None
+                told = distribution.metadata
+                known[distribution] = told["Name"], told["Version"]
+            name, version = known[distribution]
+            yield Offer(entry_point.name, group == FAMILIES, entry_point.value, name, version)

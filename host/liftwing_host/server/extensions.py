@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import logging
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-import importlib_metadata as metadata
 import pluggy
 
 from .. import extension
@@ -18,26 +19,29 @@ from ..errors import ConfigurationError, LiftwingError
 from ..hookspecs import PROJECT
 
 if TYPE_CHECKING:
+    import importlib_metadata as metadata
+
     from ..extension import Event, HostView, Route
 
 __all__ = ["Extensions"]
 
 log = logging.getLogger("liftwing_host.extensions")
 
-GROUP = "liftwing_host"
-
 
 class Extensions:
     """All installed extensions.
+
+    Args:
+        entry_points: Where they are (`discovery`).
 
     Raises:
         ConfigurationError: One cannot be imported, or has a misspelt hook; the message names it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, entry_points: Iterable[metadata.EntryPoint]) -> None:
         self._manager = pluggy.PluginManager(PROJECT)
         self._manager.add_hookspecs(extension)
-        for entry_point in sorted(metadata.entry_points(group=GROUP), key=lambda found: found.name):
+        for entry_point in sorted(entry_points, key=lambda found: found.name):
             self._register(entry_point)
         try:
             self._manager.check_pending()
@@ -45,20 +49,27 @@ class Extensions:
             raise ConfigurationError(f"{error} (the hooks are in liftwing_host.extension)") from None
 
     def _register(self, entry_point: metadata.EntryPoint) -> None:
-        brought_by = entry_point.dist.name if entry_point.dist else "?"
         try:
             self._manager.register(entry_point.load(), entry_point.name)
         except Exception as error:
+            # (Asked for here alone: all of its metadata is read for it.)
+            brought_by = entry_point.dist.name if entry_point.dist else "?"
             raise ConfigurationError(
                 f"The extension {entry_point.name} of {brought_by} cannot be loaded ({type(error).__name__}: {error}). "
                 f"Mend it, or remove it: pip uninstall {brought_by}."
             ) from error
 
     async def start(self, view: HostView) -> None:
-        """Let them begin what they need."""
-        for answer in self._manager.hook.liftwing_start(host=view):
-            if inspect.isawaitable(answer):
-                await answer
+        """Let them begin what they need.
+
+        Raises:
+            ConfigurationError: One cannot; the message names it.
+        """
+        for found in self._in_order(self._manager.hook.liftwing_start):
+            with _blaming(found, "failed to start"):
+                answer = found.function(**dict.fromkeys(found.argnames, view))
+                if inspect.isawaitable(answer):
+                    await answer
 
     async def stop(self, view: HostView) -> None:
         """Let them end. What one raises is logged, and does not keep the others from ending."""
@@ -71,8 +82,19 @@ class Extensions:
                 log.exception("the extension %s failed to stop", found.plugin_name)
 
     def routes(self, view: HostView) -> list[Route]:
-        """Their URLs."""
-        return [route for routes in self._manager.hook.liftwing_routes(host=view) for route in routes]
+        """Their URLs.
+
+        Raises:
+            ConfigurationError: One fails to tell them, or a pattern is no regular expression; the message names it.
+        """
+        routes: list[Route] = []
+        for found in self._in_order(self._manager.hook.liftwing_routes):
+            with _blaming(found, "failed to tell its routes"):
+                told: Any = found.function(**dict.fromkeys(found.argnames, view))
+                for route in told or ():
+                    re.compile(route.pattern)
+                    routes.append(route)
+        return routes
 
     async def metrics(self) -> list[Any]:
         """Their metric families. What one raises is logged, and the others are shown."""
@@ -86,8 +108,21 @@ class Extensions:
         return families
 
     def commands(self) -> list[Any]:
-        """Their commands."""
-        return [command for commands in self._manager.hook.liftwing_commands() for command in commands]
+        """Their commands.
+
+        Raises:
+            ConfigurationError: One fails to tell them; the message names it.
+        """
+        commands: list[Any] = []
+        for found in self._in_order(self._manager.hook.liftwing_commands):
+            with _blaming(found, "failed to tell its commands"):
+                told: Any = found.function()
+                commands += told or ()
+        return commands
+
+    def _in_order(self, hook: pluggy.HookCaller) -> list[pluggy.HookImpl]:
+        """Those that have a hook, in pluggy's order: who was registered last is asked first."""
+        return hook.get_hookimpls()[::-1]
 
     @property
     def takes_events(self) -> bool:
@@ -110,3 +145,17 @@ class Extensions:
             except Exception:
                 log.exception("request %s: its events were not taken", events[0].request_id)
         return problem
+
+
+@contextlib.contextmanager
+def _blaming(found: pluggy.HookImpl, what: str) -> Iterator[None]:
+    """Have whatever an extension raises end the host with a message that names it; the log has the rest."""
+    try:
+        yield
+    except ConfigurationError:
+        raise
+    except Exception as error:
+        log.exception("the extension %s %s", found.plugin_name, what)
+        raise ConfigurationError(
+            f"The extension {found.plugin_name} {what} ({type(error).__name__}: {error}). Mend it, or uninstall it."
+        ) from error

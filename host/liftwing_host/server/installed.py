@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import ConfigurationError
-from .settings import downloads_of
 
 if TYPE_CHECKING:
     from .discovery import Offer
@@ -68,6 +67,7 @@ def download(model: str, folder: Path | None, url: str | None, sha256: str | Non
     from .describe import describe
     from .environments import discover_all
     from .fetching import fetch_files
+    from .settings import downloads_of
 
     wanted = read({})
     offer = discover_all(wanted).find(model)

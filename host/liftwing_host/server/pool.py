@@ -104,6 +104,11 @@ class Pool:
         return list(self._models.values())
 
     @property
+    def begun(self) -> asyncio.Event:
+        """Set once a first process has been launched."""
+        return self._processes.begun
+
+    @property
     def source_files(self) -> dict[str, int]:
         """The plugin's own files that were imported or could not be, and when each was changed, in nanoseconds."""
         return self._loading.source_files

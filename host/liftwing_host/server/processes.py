@@ -52,6 +52,7 @@ class Processes:
         bodies: Where the large bodies lie that they are sent.
 
     Attributes:
+        begun: Set once one of them has been launched.
         board: The hooks that the workers run now.
         stderr: What all of them print.
         template: The template, while there is one.
@@ -69,6 +70,7 @@ class Processes:
         bodies: BodyArena,
     ) -> None:
         self.name = name
+        self.begun = asyncio.Event()
         self.stderr = StderrTail()
         self.template: Template | None = None
         self.fork_refused: str | None = None
@@ -252,7 +254,7 @@ class Processes:
     ) -> subprocess.Popen[bytes]:
         with child_end:
             try:
-                return launch(
+                launched = launch(
                     self._python,
                     child_end,
                     self._board_fd,
@@ -263,6 +265,8 @@ class Processes:
                 )
             except OSError as error:
                 raise ConfigurationError(f"Cannot begin {self._python}: {error.strerror}") from error
+        self.begun.set()
+        return launched
 
     def _forked(self, head: Head) -> None:
         pid = head["pid"]

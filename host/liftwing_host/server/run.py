@@ -8,18 +8,17 @@ import gc
 import logging
 import signal
 import socket
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from ..body_arena import BodyArena
-from .app import Application
+from ..extension import Route
 from .assembly import assemble
 from .discovery import Catalogue
 from .extension_view import View
 from .extensions import Extensions
 from .host import EventTakers, Host
 from .listening import bind, let_in, look_at_all
-from .llhttp import LlhttpServer
 from .metrics import metrics_route
 from .patience import patiently
 from .pool import Pool
@@ -27,13 +26,16 @@ from .processes import first_of
 from .reload import Configured, Reloader, watch_files
 from .report import Reporter
 from .settings import Settings
-from .tornado_http import TornadoServer
+
+if TYPE_CHECKING:
+    from .front import Server
 
 __all__ = ["serve"]
 
 log = logging.getLogger("liftwing_host")
 
-_SERVERS: dict[str, type[LlhttpServer | TornadoServer]] = {"llhttp": LlhttpServer, "tornado": TornadoServer}
+_HEAD_START = 0.1
+"""Seconds that processes get to be begun in, before the host sees to itself; it usually takes 2 ms."""
 
 
 async def serve(
@@ -56,22 +58,24 @@ async def serve(
     host = Host(pools, map(settings.served_as, settings.models), settings.host, bodies)
     sockets = bind(settings.host.port, settings.host.address)
     port = sockets[0].getsockname()[1]
-    extensions, view = Extensions(), View(host)
+    extensions, view = Extensions(catalogue.extensions), View(host)
     if extensions.takes_events:
         host.events = EventTakers(extensions.accept)
     await extensions.start(view)
     routes = [metrics_route(host, extensions), *extensions.routes(view)]
-    server = _SERVERS[settings.host.http](Application(host, routes))
-    await server.listen(sockets)
     signals = _Signals(Reloader(host, read_again, lambda read: _assemble_again(host, *read, bodies)))
     try:
         reporter.listening(settings.host.address, port)
         reporter.loading(host.models.values())
         for pool in pools:
             pool.start(reporter.heard)
-        await _until_loaded(host, signals)
-        # What is there now stays: to look through it again and again would hold up requests.
+        await _until_begun(pools)
+        server = _front(host, routes)
+        await server.listen(sockets)
+        # What is there now stays: to look through it again and again would hold up requests. To look through it
+        # once would hold up the first one, if it were left until the models are there.
         gc.collect()
+        await _until_loaded(host, signals)
         gc.freeze()
         if not signals.first.done():
             reporter.started(host, port)
@@ -82,6 +86,21 @@ async def serve(
         await asyncio.gather(*(pool.close() for pool in host.pools))
         await extensions.stop(view)
         bodies.close()
+
+
+def _front(host: Host, routes: Sequence[Route]) -> Server:
+    """What reads requests. Its imports take as long as a small model to load: this is for while one does."""
+    from .front import front
+
+    return front(host, routes)
+
+
+async def _until_begun(pools: Iterable[Pool]) -> None:
+    """Wait until what loads the models has been begun, or shows no sign of it."""
+    begun = asyncio.gather(*(pool.begun.wait() for pool in pools))
+    await asyncio.wait([begun], timeout=_HEAD_START)
+    begun.cancel()
+    await asyncio.gather(begun, return_exceptions=True)
 
 
 def _assemble_again(host: Host, settings: Settings, catalogue: Catalogue, bodies: BodyArena) -> list[Pool]:
@@ -147,9 +166,7 @@ class _Signals:
         task.add_done_callback(self._reloading.discard)
 
 
-async def _drain(
-    host: Host, server: LlhttpServer | TornadoServer, sockets: Sequence[socket.socket], signals: _Signals
-) -> None:
+async def _drain(host: Host, server: Server, sockets: Sequence[socket.socket], signals: _Signals) -> None:
     """Readiness first, so that nobody is sent here any more; then the port; then what is under way."""
     host.draining = True
     # Clients open other connections meanwhile, so that none asks over one that is just being closed.
@@ -163,7 +180,7 @@ async def _drain(
     await server.close()
 
 
-async def _until_sent(host: Host, server: LlhttpServer | TornadoServer) -> None:
+async def _until_sent(host: Host, server: Server) -> None:
     """Wait until what is under way has been answered, and its clients have read so much that all is sent."""
     while True:
         await host.traffic.idle.wait()

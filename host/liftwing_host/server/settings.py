@@ -14,12 +14,11 @@ from typing import Any, Literal, TypeVar
 import platformdirs
 
 from ..setting import setting
+from .logs import LogLevel
 from .plugin_names import names_of
 from .role import Role, role_of
 
-__all__ = ["HostSettings", "LogLevel", "ModelSettings", "PluginSettings", "Settings", "downloads_of"]
-
-LogLevel = Literal["debug", "info", "warning", "error"]
+__all__ = ["HostSettings", "ModelSettings", "PluginSettings", "Settings", "downloads_of"]
 
 T = TypeVar("T", "ModelSettings", "PluginSettings")
 
