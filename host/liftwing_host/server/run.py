@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..body_arena import BodyArena
-from ..extension import Route
 from .assembly import assemble
 from .discovery import Catalogue
 from .extension_view import View
@@ -50,7 +49,7 @@ async def serve(
         read_again: Gives both anew, for a reload.
 
     Raises:
-        ConfigurationError: A model is not installed, or the port is taken; nothing was begun.
+        ConfigurationError: A model is not installed, the port is taken, or an extension fails. What was begun has ended.
     """
     bodies = BodyArena()
     pools = assemble(settings, catalogue, bodies)
@@ -62,7 +61,6 @@ async def serve(
     if extensions.takes_events:
         host.events = EventTakers(extensions.accept)
     await extensions.start(view)
-    routes = [metrics_route(host, extensions), *extensions.routes(view)]
     signals = _Signals(Reloader(host, read_again, lambda read: _assemble_again(host, *read, bodies)))
     try:
         reporter.listening(settings.host.address, port)
@@ -70,7 +68,7 @@ async def serve(
         for pool in pools:
             pool.start(reporter.heard)
         await _until_begun(pools)
-        server = _front(host, routes)
+        server = _front(host, extensions, view)
         await server.listen(sockets)
         # What is there now stays: to look through it again and again would hold up requests. To look through it
         # once would hold up the first one, if it were left until the models are there.
@@ -88,11 +86,11 @@ async def serve(
         bodies.close()
 
 
-def _front(host: Host, routes: Sequence[Route]) -> Server:
-    """What reads requests. Its imports take as long as a small model to load: this is for while one does."""
+def _front(host: Host, extensions: Extensions, view: View) -> Server:
+    """What reads requests. What this imports takes as long as a small model to load: it is for while one does."""
     from .front import front
 
-    return front(host, routes)
+    return front(host, [metrics_route(host, extensions), *extensions.routes(view)])
 
 
 async def _until_begun(pools: Iterable[Pool]) -> None:
