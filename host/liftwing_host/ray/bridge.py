@@ -100,7 +100,8 @@ class Bridge:
                 self._end(ready["status"])
                 return
             self._failed_first = set(template.failed)
-            if ready["fork_refused"] and ready["version"] == VERSION:
+            # (One that speaks another version tells that alone.)
+            if ready["version"] == VERSION and ready["fork_refused"]:
                 self._forked = False
                 log.warning("each worker loads for itself: %s", ready["fork_refused"])
                 self._drop_template(template)

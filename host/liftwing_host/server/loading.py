@@ -26,6 +26,9 @@ __all__ = ["Loading"]
 
 log = logging.getLogger("liftwing_host.pool")
 
+_PROTOCOL = "the protocol"
+"""What a template can lack beside models, whose names have no spaces."""
+
 
 class Loading:
     """How the loading of one plugin's models stands.
@@ -91,9 +94,12 @@ class Loading:
                 log.error("%s: %s", self._processes.name, problem)
             else:
                 await patiently(first_of(template.ready, template.ended), lambda s: self._late(s, on_delay))
-                if template.ready.done() and not self._lacking:
+                ready = template.ready.result() if template.ready.done() else None
+                if ready is not None:
+                    self._check_version(ready["version"])
+                if ready is not None and not self._lacking:
                     futile = 1
-                    if not self._is_of_use(template.ready.result(), on_loaded):
+                    if not self._is_of_use(ready, on_loaded):
                         await self._end(template)
                         return
                     await template.ended
@@ -138,6 +144,10 @@ class Loading:
     def heard_of_worker(self, worker: Worker, head: Head) -> None:
         """A worker that loads for itself: what one could not load first, none is asked for, even if another could."""
         if head["kind"] == "ready":
+            # It speaks another version of the protocol.
+            if self._any_has_loaded:
+                worker.unfit = version_problem(head["version"]), None
+                return
             self.fail(version_problem(head["version"]))
             self._on_hopeless()
             return
@@ -184,10 +194,22 @@ class Loading:
                 model.loaded({"error": problem, "traceback": None})
         self._settled.set()
 
+    def _check_version(self, version: int) -> None:
+        """A template's workers must be understood; its environment may have got another liftwing-host meanwhile."""
+        if version == VERSION:
+            self._told.pop(_PROTOCOL, None)
+            return
+        problem = version_problem(version)
+        if not self._any_has_loaded:
+            self.fail(problem)
+            return
+        self._lacking[_PROTOCOL] = problem
+        if problem != self._told.get(_PROTOCOL):
+            self._told[_PROTOCOL] = problem
+            log.error("%s: %s", self._processes.name, problem)
+
     def _is_of_use(self, ready: Head, on_loaded: Callable[[], None]) -> bool:
         """Let workers begin. A template that has nothing to fork would only hold memory."""
-        if ready["version"] != VERSION:
-            self.fail(version_problem(ready["version"]))
         if not self._any_has_loaded:
             self._settled.set()
             return False
