@@ -25,6 +25,14 @@ def fork(of):
         os._exit(0)
     return pid
 
+def end_by(number):
+    child = subprocess.Popen(["sleep", "60"])
+    child.send_signal(number)
+    try:
+        return child.wait(10)
+    finally:
+        child.kill()
+
 BEGIN = {
     "fork": lambda: fork(os.fork),
     "a library's fork": lambda: fork(ctypes.CDLL(None).fork),
@@ -49,7 +57,8 @@ class Terminates(Model):
         child.start()
         child.terminate()
         child.join()
-        return child.exitcode
+        numbers = signal.SIGTERM, signal.SIGINT, signal.SIGHUP
+        return [child.exitcode, *map(end_by, numbers)]
 """
 MODELS = {
     name: f"begins_model:{name.title().replace('-', '')}" for name in ("begins", "begins-alone", "terminates")
@@ -100,4 +109,4 @@ def test_a_worker_that_dies_is_replaced_though_what_it_began_lives_on(
 
 def test_a_plugin_can_end_the_processes_that_it_has_begun(liftwing: Any, tmp_path: Path, begun: Path) -> None:
     host = serve(liftwing, tmp_path / "site", begun, "terminates")
-    assert host.predict({}) == -signal.SIGTERM
+    assert host.predict({}) == [-signal.SIGTERM, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP]

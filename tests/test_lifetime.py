@@ -111,3 +111,22 @@ def test_a_reload_that_is_told_to_every_process_ends_none(liftwing: Any, workers
             lambda: host.predict({"value": 1})["predict"][1] != killed, "an answer by the next worker"
         )
         assert proc.template(host) == before["load"]
+
+
+@pytest.mark.parametrize("workers", [1, 0], ids=["workers", "solo"])
+def test_what_is_told_to_every_process_ends_none_that_has_only_just_been_begun(
+    liftwing: Any, workers: int
+) -> None:
+    """Ctrl-C, too, reaches the whole group of the terminal."""
+    host = liftwing("stages", arguments=["--workers", str(workers)], wait=False)
+    (first,) = host.wait_for(lambda: proc.family(host.process.pid), "a process")
+
+    def told_all_the_time() -> Any:
+        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+            proc.kill(first, number)
+        return host.get("/v2/health/ready").status == 200
+
+    host.wait_for(told_all_the_time, "the model")
+    assert first in proc.family(host.process.pid)
+    for trace in ("Traceback", "was killed by", "begun again"):
+        assert trace not in host.log

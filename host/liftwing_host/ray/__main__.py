@@ -76,8 +76,11 @@ def _connected(connection: Connection, init: Head) -> bool:
 
 def _leave_signals_to_host() -> None:
     """The host alone decides when its processes end; Ray would end this one."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    for number in numbers:
         signal.signal(number, lambda *_: None)
+    # As in `worker.lifetime`.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
 
 
 if __name__ == "__main__":

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 
 from ..wire import VERSION
 
@@ -43,14 +46,29 @@ def launch(
         program: The module that it runs.
     """
     fds = [child_end.fileno(), board_fd] + ([] if bodies_fd is None else [bodies_fd])
-    return subprocess.Popen(  # noqa: S603 - the interpreter is the operator's choice
-        [python, "-m", program, *map(str, fds)],
-        pass_fds=fds,
-        env=_environment(threads, own=python == sys.executable),
-        stdin=subprocess.DEVNULL,
-        stdout=stderr_fd,
-        stderr=stderr_fd,
-    )
+    with _signals_blocked():
+        return subprocess.Popen(  # noqa: S603 - the interpreter is the operator's choice
+            [python, "-m", program, *map(str, fds)],
+            pass_fds=fds,
+            env=_environment(threads, own=python == sys.executable),
+            stdin=subprocess.DEVNULL,
+            stdout=stderr_fd,
+            stderr=stderr_fd,
+        )
+
+
+@contextlib.contextmanager
+def _signals_blocked() -> Iterator[None]:
+    """Have a process begin with those signals blocked that may be meant for the host, and reach all of its processes.
+
+    It unblocks them when it has come so far as to leave them to the host. Its interpreter takes 100 ms until then, in which
+    one of them would end it.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _environment(threads: int, *, own: bool) -> dict[str, str]:

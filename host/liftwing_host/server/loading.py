@@ -94,10 +94,8 @@ class Loading:
                 log.error("%s: %s", self._processes.name, problem)
             else:
                 await patiently(first_of(template.ready, template.ended), lambda s: self._late(s, on_delay))
-                ready = template.ready.result() if template.ready.done() else None
+                ready = self._ready(template)
                 if ready is not None:
-                    self._check_version(ready["version"])
-                if ready is not None and not self._lacking:
                     futile = 1
                     if not self._is_of_use(ready, on_loaded):
                         await self._end(template)
@@ -113,6 +111,14 @@ class Loading:
             if futile >= FUTILE_LIVES and self._any_has_loaded:
                 on_delay(f"no worker can be begun: {problem}")
             await asyncio.sleep(back_off(futile))
+
+    def _ready(self, template: Template) -> Head | None:
+        """What a template said when it was ready, unless there is something that it lacks."""
+        if not template.ready.done():
+            return None
+        ready = template.ready.result()
+        self._check_version(ready["version"])
+        return None if self._lacking else ready
 
     def _late(self, seconds: float, on_delay: Callable[[str], None]) -> None:
         if not self._was_ready:

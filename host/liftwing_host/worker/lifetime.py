@@ -106,8 +106,11 @@ def leave_signals_to_host() -> None:
     """Heed neither Ctrl-C nor the end of the terminal, which reach the whole foreground group, nor systemd's stop or
     reload, which may reach every process: the host alone decides when its processes end."""
     # (A handler, since SIG_IGN would pass on to what a plugin starts.)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    for number in numbers:
         signal.signal(number, lambda *_: None)
+    # The process was begun with them blocked, so that none could end it before.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
 
 
 def leave_children_to_plugin() -> None:
