@@ -275,7 +275,7 @@ def test_a_model_that_may_yet_serve_is_not_replaced_by_one_that_cannot_be_loaded
     reload(host, "was not reloaded, what was there serves on: lento: ZeroDivisionError")
 
 
-def test_two_signals_in_a_row_are_two_reloads(site: Site) -> None:
+def test_of_two_signals_in_a_row_the_last_one_counts(site: Site) -> None:
     host = site.host("--workers", "1")
     before = proc.family(host.process.pid)
     site.code(2)
@@ -287,21 +287,23 @@ def test_two_signals_in_a_row_are_two_reloads(site: Site) -> None:
     host.wait_for(lambda: len(proc.family(host.process.pid)) == 2, "one pool")
 
 
-def test_a_reload_begins_when_the_one_before_it_is_over(site: Site, tmp_path: Path) -> None:
-    """Otherwise the one that takes longer would bring its older code back; and three would be in memory."""
-    told, go = "reloading liftwing-plugin-lento", tmp_path / "go"
+def test_a_reload_that_still_loads_is_given_up_for_a_newer_one(site: Site) -> None:
+    """It may hang. And it neither brings older code back when it comes to an end, nor is a third pool in memory."""
     host = site.host("--workers", "1")
-    waits = f"while not Path({str(go)!r}).exists():\n    time.sleep(0.005)\n"
-    site.write(f"{CODE}2\nprint('waits to be loaded')\n{waits}")
+    before = proc.family(host.process.pid)
+    site.write(f"{CODE}2\nprint('waits for ever')\nwhile True:\n    time.sleep(60)\n")
     hang_up(host)
-    host.wait_for(lambda: "waits to be loaded" in host.log, "the new code")
-    site.code(3)
-    hang_up(host)
+    host.wait_for(lambda: "waits for ever" in host.log, "the new code")
+    (hanging,) = set(proc.family(host.process.pid)) - set(before)
     assert [host.predict({})["code"] for _ in range(20)] == [1] * 20
-    assert host.log.count(told) == 1
-    go.touch()
+    site.write(f"import os\nprint('older still there:', os.path.exists('/proc/{hanging}'))\n{CODE}3\n")
+    for _ in range(3):
+        hang_up(host)
     host.wait_for(lambda: host.predict({})["code"] == 3, "the last code")
-    assert host.log.count(told) == 2
+    host.wait_for(lambda: len(proc.family(host.process.pid)) == 2, "one pool")
+    assert "older still there: False" in host.log
+    assert "liftwing-plugin-lento: its reload is given up for a newer one" in host.log
+    assert host.log.count("liftwing-plugin-lento was reloaded") == 1
 
 
 def test_a_signal_while_models_load_for_the_first_time_does_no_harm(site: Site) -> None:

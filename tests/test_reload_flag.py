@@ -33,6 +33,15 @@ def test_with_the_flag_a_change_of_the_plugins_file_takes_effect_by_itself(site:
     assert set(statuses) == {200}
 
 
+def test_with_the_flag_code_that_hangs_while_it_is_imported_gives_way_to_the_mended_one(site: Site) -> None:
+    host = site.host("--reload", "--workers", "1")
+    site.write("print('waits for ever')\nwhile True: ...\n")
+    host.wait_for(lambda: "waits for ever" in host.log, "the new code")
+    assert host.predict({})["code"] == 1
+    site.code(2)
+    host.wait_for(lambda: host.predict({})["code"] == 2, "the mended code")
+
+
 def test_with_the_flag_a_file_that_was_away_for_a_while_takes_effect_when_it_is_back(site: Site) -> None:
     host = site.host("--reload", "--workers", "1")
     site.remove()

@@ -16,6 +16,7 @@ from .discovery import Catalogue
 from .host import Host
 from .patience import patiently
 from .pool import Pool
+from .processes import first_of
 from .served_model import ServedModel
 from .settings import Settings
 
@@ -44,11 +45,23 @@ class Reloader:
         self._host = host
         self._read = read
         self._assemble = assemble
+        # Two at a time would have three sets of processes in memory; and the one that takes longer would come out on top.
         self._one_at_a_time = asyncio.Lock()
+        self._newest = 0
+        self._newer = asyncio.Event()
 
     async def reload(self) -> None:
-        """Load everything anew. What does not load leaves the old one in its place, and the log says why."""
+        """Load everything anew. What does not load leaves the old one in its place, and the log says why.
+
+        One that is still loading is given up for a newer one: it may hang, and what it loads is out of date.
+        """
+        self._newest += 1
+        number = self._newest
+        self._newer.set()
         async with self._one_at_a_time:
+            if number != self._newest:
+                return
+            self._newer.clear()
             try:
                 # In a thread: files are read, and other interpreters asked, while requests go on.
                 fresh = self._assemble(await asyncio.to_thread(self._read))
@@ -67,7 +80,14 @@ class Reloader:
             log.warning("%s: its reload still waits for %s, after %.0f s", fresh.name, waits, seconds)
 
         fresh.start(_ignore)
-        await patiently(fresh.settled.wait(), tell)
+        waits = [asyncio.ensure_future(event.wait()) for event in (fresh.settled, self._newer)]
+        await patiently(first_of(*waits), tell)
+        for waiting in waits:
+            waiting.cancel()
+        if not fresh.settled.is_set():
+            log.info("%s: its reload is given up for a newer one", fresh.name)
+            await fresh.close()
+            return
         worse = [model for model in fresh.models if _standing(model) < self._standing_before(model)]
         if worse:
             log.error("%s was not reloaded, what was there serves on: %s", fresh.name, _reasons(worse))
@@ -92,7 +112,7 @@ class Reloader:
 
 
 async def watch_files(host: Host, reload: Callable[[], object], *, every: float = _LOOK_EVERY) -> None:
-    """Look at the plugins' source files for ever, and reload when one changes."""
+    """Look at the plugins' source files for ever, and begin a reload when one changes."""
     before: dict[str, int] = {}
     while True:
         of_pools = [pool.source_files for pool in host.pools]
@@ -107,9 +127,7 @@ async def watch_files(host: Host, reload: Callable[[], object], *, every: float 
         # And a file that is not there for a moment, such as while pip puts another in its place, is not forgotten.
         before |= now
         if changed:
-            result = reload()
-            if asyncio.iscoroutine(result):
-                await result
+            reload()
         await asyncio.sleep(every)
 
 

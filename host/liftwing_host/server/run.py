@@ -147,7 +147,7 @@ class _Signals:
 
     async def until_told_to_end(self, host: Host, *, watch: bool) -> None:
         """Wait for the first signal to end; with `watch`, reload meanwhile whenever a plugin's file changes."""
-        watching = asyncio.ensure_future(watch_files(host, self._reloader.reload)) if watch else None
+        watching = asyncio.ensure_future(watch_files(host, self._reload)) if watch else None
         await first_of(self.first, *filter(None, [watching]))
         if watching is not None:
             watching.cancel()
