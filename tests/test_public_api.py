@@ -65,7 +65,7 @@ def test_what_a_model_may_declare_has_these_defaults() -> None:
 def test_every_error_has_its_status_and_one_root() -> None:
     statuses = {name: getattr(errors, name).status for name in errors.__all__}
     assert statuses == {
-        "ConfigurationError": 500, "DeadlineExceeded": 504, "EncodingNotSupported": 415, "ExplainerNotFound": 501, "HookFailed": 500,
+        "BodiesTooLarge": 503, "ConfigurationError": 500, "DeadlineExceeded": 504, "EncodingNotSupported": 415, "ExplainerNotFound": 501, "HookFailed": 500,
         "InferenceError": 500, "InvalidInput": 400, "LiftwingError": 500, "ModelFileMissing": 500,
         "ModelNotFound": 404, "ModelNotReady": 503, "Overloaded": 503, "PayloadTooLarge": 413,
         "PluginNotFound": 500, "PredictorFailed": 502, "PredictorUnavailable": 503, "WorkerDied": 500,

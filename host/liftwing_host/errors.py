@@ -12,6 +12,7 @@
      ├─ PredictorFailed           502
      ├─ ModelNotReady             503
      ├─ Overloaded                503  with Retry-After
+     ├─ BodiesTooLarge            503  with Retry-After
      ├─ PredictorUnavailable      503  with Retry-After
      ├─ DeadlineExceeded          504
      └─ ConfigurationError        500  for the operator alone; never sent to a client
@@ -30,6 +31,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 __all__ = [
+    "BodiesTooLarge",
     "ConfigurationError",
     "DeadlineExceeded",
     "EncodingNotSupported",
@@ -154,6 +156,16 @@ class Overloaded(LiftwingError):
     def __init__(self, name: str, *, retry_after: int = 1) -> None:
         super().__init__(f"Model with name {name} is overloaded. Try again later.")
         self.retry_after = str(retry_after)
+
+
+class BodiesTooLarge(LiftwingError):
+    """All requests' bodies together are larger than what the host has room for."""
+
+    status = 503
+    retry_after = "1"
+
+    def __init__(self) -> None:
+        super().__init__("The host has no room for so large a body beside those of other requests now.")
 
 
 class PredictorFailed(LiftwingError):

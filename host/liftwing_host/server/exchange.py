@@ -14,7 +14,7 @@ from typing import Protocol, TypeVar
 import orjson
 
 from ..body_arena import Body, Place
-from ..errors import LiftwingError, PayloadTooLarge
+from ..errors import BodiesTooLarge, LiftwingError, PayloadTooLarge
 from ..extension import Reply
 from ..wire import sendable
 from .host import Traffic
@@ -137,6 +137,7 @@ class Exchange:
         self._limit = max_body_size
         self._chunks: list[bytes | bytearray | memoryview] = []
         self._size = 0
+        self._held = 0
         self._finished = False
         self._on_leave: Callable[[], None] | None = None
         self._on_answer: Callable[[int, float], None] | None = None
@@ -183,18 +184,39 @@ class Exchange:
         if self.answered:
             if self._size > self._limit + _READ_AND_DROP:
                 self._finish()
-        elif self._size <= self._limit:
+        elif self._size > self._limit:
+            self._refuse(PayloadTooLarge(self._limit))
+        elif self._size <= LARGE or self.body_grows(self._size - self._held):
             self._keep(chunk)
-        else:
-            self._chunks.clear()
-            self._answer(error_response(PayloadTooLarge(self._limit)))
 
     def _answer_before_body(self) -> None:
         """Answer what can be without the body, so that no memory holds that. Small ones are not worth the question."""
         response = attempt(self._before_body.get(self._handler, self._handler), self, self.id)
         if response is not None:
-            self._chunks.clear()
+            self._let_go()
             self._answer(response)
+
+    def body_grows(self, count: int) -> bool:
+        """So many more bytes of a large body are in memory.
+
+        Returns:
+            Whether they may stay there; otherwise the request is refused, and what is still to come can be dropped.
+        """
+        has_room = self._traffic.hold(count, self._held)
+        self._held += count
+        if not has_room:
+            self._refuse(BodiesTooLarge())
+        return has_room
+
+    def _refuse(self, error: LiftwingError) -> None:
+        self._let_go()
+        self._answer(error_response(error))
+
+    def _let_go(self) -> None:
+        self._chunks.clear()
+        if self._held:
+            self._traffic.let_go(self._held)
+            self._held = 0
 
     def body_received(self, body: Body) -> None:
         """The body as a whole, which is within the limit."""
@@ -223,7 +245,6 @@ class Exchange:
         if self._finished:
             return
         self.answered = True
-        self._chunks.clear()
         on_leave = self._on_leave
         self._end()
         if on_leave is not None:
@@ -261,6 +282,7 @@ class Exchange:
 
     def _end(self) -> None:
         self._finished = True
+        self._let_go()
         # Whoever asked to be told refers to this: not to keep a large body until the collector comes by.
         self._on_leave = None
         self._traffic.end()

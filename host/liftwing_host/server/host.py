@@ -17,18 +17,24 @@ __all__ = ["EventTakers", "Host", "Traffic"]
 
 
 class Traffic:
-    """The requests that are under way, from their headers until their answer has been written.
+    """The requests that are under way, from their headers until their answer has been written; and their large bodies.
+
+    Args:
+        max_body_memory: How many bytes those may have together.
 
     Attributes:
         idle: Set while there are none.
         closing: Whether clients are told to close their connections after the answer.
+        body_memory: How many bytes the large bodies have now.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, max_body_memory: int) -> None:
         self.idle = asyncio.Event()
         self.idle.set()
         self.closing = False
         self._count = 0
+        self._max_body_memory = max_body_memory
+        self.body_memory = 0
 
     def begin(self) -> None:
         """One more."""
@@ -41,6 +47,20 @@ class Traffic:
         self._count -= 1
         if not self._count:
             self.idle.set()
+
+    def hold(self, count: int, before: int) -> bool:
+        """So many more bytes of a request's large body are in memory; whether there is room for them.
+
+        Args:
+            count: How many.
+            before: How many of the same body were there already. One alone has room: its size has a limit of its own.
+        """
+        self.body_memory += count
+        return self.body_memory <= self._max_body_memory or self.body_memory == before + count
+
+    def let_go(self, count: int) -> None:
+        """So many bytes are not in memory any more."""
+        self.body_memory -= count
 
 
 class EventTakers:
@@ -93,7 +113,7 @@ class Host:
         self.models = {name: found[name] for name in order}
         self.settings = settings
         self.bodies = bodies
-        self.traffic = Traffic()
+        self.traffic = Traffic(settings.max_body_memory)
         self.tally = Tally(self.models)
         self.events: EventTakers | None = None
         self.unloaded_files: dict[str, dict[str, int]] = {}

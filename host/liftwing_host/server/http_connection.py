@@ -152,7 +152,9 @@ class Connection(asyncio.BufferedProtocol):
         keep: Callable[[bytes], None] = message.exchange.data_received
         with contextlib.suppress(OSError):
             # Where the kernel does not give so much memory at once, the rest comes through the parser, too, in pieces.
-            self._large = LargeBody(length, self._application.bodies.take(length))
+            self._large = LargeBody(
+                length, self._application.bodies.take(length), message.exchange.body_grows
+            )
             keep = self._large.begin
         for chunk in message.chunks:
             keep(chunk)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..errors import ExplainerNotFound, LiftwingError, ModelNotReady, Overloaded
+from ..errors import ExplainerNotFound, ModelNotReady, Overloaded
 from ..extension import Reply
 from .exchange import Conversation, Exchange
 from .host import Host
@@ -49,11 +49,8 @@ class Inference:
     def before_body(self, exchange: Exchange) -> None:
         """Refuse what `predict` would refuse, so that no memory holds the body of what is refused."""
         name = exchange.path_arguments["name"]
-        try:
-            _ready_model(self._host, name)
-        except LiftwingError:
-            exchange.on_answered(self._tally.of(name))
-            raise
+        exchange.on_answered(self._tally.of(name))
+        _ready_model(self._host, name)
 
     def explain(self, exchange: Exchange) -> Reply:
         """No model here explains: KServe's answer to that."""

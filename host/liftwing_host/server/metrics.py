@@ -60,7 +60,12 @@ def _now(host: Host) -> list[Any]:
         for kind, number in _by_kind(pool, busy=True).items():
             busy.add_metric([pool.name, kind], number)
         deaths.add_metric([pool.name], pool.deaths)
-    return [ready, waiting, workers, busy, deaths]
+    bodies = GaugeMetricFamily(
+        "liftwing_body_memory_bytes",
+        "Large bodies of requests that are arriving or under way.",
+        value=host.traffic.body_memory,
+    )
+    return [ready, waiting, workers, busy, deaths, bodies]
 
 
 def _by_kind(pool: Pool, *, busy: bool) -> dict[str, int]:

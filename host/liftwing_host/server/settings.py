@@ -48,6 +48,12 @@ class HostSettings:
     max_body_size: int = setting(
         100 << 20, env="LIFTWING_MAX_BODY_SIZE", minimum=1, help="bytes of a request"
     )
+    max_body_memory: int = setting(
+        1 << 30,
+        env="LIFTWING_MAX_BODY_MEMORY",
+        minimum=1,
+        help="bytes of all requests' large bodies together; then 503",
+    )
     queue_size: int = setting(
         128, env="LIFTWING_QUEUE_SIZE", minimum=0, help="requests of a model that may wait for a worker"
     )
