@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import pytest
 
 from liftwing_host.pytest_plugin import LiveHost
+from liftwing_host.server.memory import available_memory
 from raw_http import RawClient
 from tells import metric
 
@@ -18,11 +20,33 @@ NO_ROOM = {"error": "The host has no room for so large a body beside those of ot
 HEAD = "POST /v1/models/raw:predict HTTP/1.1\r\nHost: x\r\n"
 
 
+@pytest.mark.parametrize(
+    ("limits", "least"),
+    [
+        ({}, None),
+        ({"a.slice/b.service": "1000"}, 1000),
+        ({"a.slice": "1000", "a.slice/b.service": "max"}, 1000),
+        ({".": "1000", "a.slice": "2000"}, 1000),
+        ({"other.slice": "1000", "a.slice": "rubbish"}, None),
+    ],
+    ids=str,
+)
+def test_the_memory_is_the_least_of_what_the_control_groups_allow(
+    tmp_path: Path, limits: dict[str, str], least: int | None
+) -> None:
+    for group, limit in limits.items():
+        (tmp_path / group).mkdir(parents=True, exist_ok=True)
+        (tmp_path / group / "memory.max").write_text(f"{limit}\n")
+    own = tmp_path / "own"
+    own.write_text("0::/a.slice/b.service\n")
+    assert available_memory(tmp_path, own) == (least or psutil.virtual_memory().total)
+
+
 @pytest.fixture(scope="module", params=["llhttp", "tornado"])
 def host(request: pytest.FixtureRequest) -> Iterator[LiveHost]:
     config = {"max_body_memory": LIMIT}
     host = LiveHost(
-        ["raw", "echo", "waits"], config=config, arguments=["--workers", "1", "--http", request.param]
+        ["raw", "echo", "slow", "waits"], config=config, arguments=["--workers", "1", "--http", request.param]
     )
     yield host
     assert host.stop(timeout=10) == 0
@@ -115,13 +139,25 @@ def test_what_a_client_that_leaves_has_sent_is_let_go(host: LiveHost) -> None:
     holds(host, 0)
 
 
-def test_what_waits_for_a_worker_counts(host: LiveHost) -> None:
-    body = json.dumps({"fill": "a" * 900_000, "seconds": 1}).encode()
+def test_what_a_model_works_on_counts(host: LiveHost, tmp_path: Path) -> None:
+    note = str(tmp_path / "cancelled")
+    body = json.dumps({"fill": "a" * 900_000, "seconds": 60, "note": note}).encode()
     with RawClient(host.port) as first:
         first.post(body, "waits")
         holds(host, len(body))
         assert status_of(host, 300_000) == 503
-        assert first.reply().status == 200
+    # Nothing computes there: what was cancelled is gone at once.
+    holds(host, 0)
+
+
+def test_what_a_worker_still_has_counts_when_its_client_has_left(host: LiveHost) -> None:
+    body = json.dumps({"fill": "a" * 900_000, "seconds": 1}).encode()
+    with RawClient(host.port) as first:
+        first.post(body, "slow")
+        holds(host, len(body))
+    for _ in range(3):
+        host.get("/")
+    assert metric(host, "liftwing_body_memory_bytes") == len(body)
     holds(host, 0)
 
 

@@ -119,7 +119,7 @@ def test_what_is_told_to_every_process_ends_none_that_has_only_just_been_begun(
 ) -> None:
     """Ctrl-C, too, reaches the whole group of the terminal."""
     host = liftwing("stages", arguments=["--workers", str(workers)], wait=False)
-    (first,) = host.wait_for(lambda: proc.family(host.process.pid), "a process")
+    first, *_ = host.wait_for(lambda: proc.family(host.process.pid), "a process")
 
     def told_all_the_time() -> Any:
         for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):

@@ -306,6 +306,20 @@ def test_a_reload_that_still_loads_is_given_up_for_a_newer_one(site: Site) -> No
     assert host.log.count("liftwing-plugin-lento was reloaded") == 1
 
 
+def test_a_newer_reload_of_which_nothing_comes_leaves_the_older_one_alone(site: Site, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    host = site.host("--workers", "1")
+    waits = f"while not Path({str(go)!r}).exists():\n    time.sleep(0.005)\n"
+    site.write(f"{CODE}2\nprint('waits to be loaded')\n{waits}")
+    hang_up(host)
+    host.wait_for(lambda: "waits to be loaded" in host.log, "the new code")
+    site.configure("half an edit =")
+    reload(host, "nothing was reloaded: ")
+    go.touch()
+    host.wait_for(lambda: host.predict({})["code"] == 2, "the new code")
+    host.wait_for(lambda: len(proc.family(host.process.pid)) == 2, "one pool")
+
+
 def test_a_signal_while_models_load_for_the_first_time_does_no_harm(site: Site) -> None:
     site.write(f"import time; time.sleep(0.5)\n{CODE}1\n")
     host = site.host("--workers", "1", wait=False)

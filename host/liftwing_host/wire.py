@@ -58,7 +58,7 @@ __all__ = [
     "CANCELLED", "VERSION", "FrameReader", "Head", "HookBoard", "ProtocolError", "frame", "message", "sendable",
 ]  # fmt: skip
 
-VERSION = 5
+VERSION = 6
 """Compared in `init`, `ready` and `hello`: a plugin's own environment may hold another liftwing-host."""
 
 CANCELLED = 499

@@ -9,11 +9,13 @@ Which file does what, in the order in which a request meets them::
     environments                 what is installed for other interpreters
     run, report                  start, drain, stop; what the operator sees meanwhile
     assembly, host, reload       put together, served, replaced
+    cpus, memory                 what this process may use of the machine
     front                        the two below, put together when the processes that load the models have been begun
     llhttp, http_connection, http_reader, http_message, http_body, http_lingering
                                  HTTP read with llhttp
     tornado_http                 HTTP read with Tornado's parser: the alternative
     app, exchange, request_id    every URL on one page; one HTTP request and its answer; its name in the log
+    body_memory                  how much memory the large bodies have together
     health, metadata, inference  what the URLs do
     passage, deadlines           a request on its way through the legs of its model; when its time is over
     served_model, pool, slot     a model's state; the processes behind a plugin; what keeps one of them alive

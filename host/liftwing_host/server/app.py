@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from tornado.httputil import HTTPServerRequest, RequestStartLine
 from tornado.routing import PathMatches
 
-from ..errors import LiftwingError, ModelNotFound
+from ..errors import ConfigurationError, LiftwingError, ModelNotFound
 from ..extension import Reply, Route
 from .exchange import Exchange, Handler, Headers, Stream, error_response
 from .extension_view import handler_of
@@ -30,6 +30,9 @@ class Application:
     Args:
         host: What they are about.
         extended_by: The routes of extensions.
+
+    Raises:
+        ConfigurationError: The pattern of a route is none.
 
     Attributes:
         max_body_size: The most bytes that a request's body may have.
@@ -64,7 +67,7 @@ class Application:
             self._before_body[handler] = _wait_for_body
             # The host's own come first: a URL of KServe's protocol means the same everywhere.
             routes.setdefault(route.pattern, {}).setdefault(route.method, handler)
-        self._routes = [(PathMatches(_whole(pattern)), handlers) for pattern, handlers in routes.items()]
+        self._routes = [(_matcher(pattern), handlers) for pattern, handlers in routes.items()]
         # A host is asked for a handful of paths, again and again.
         self._route = functools.lru_cache(maxsize=1024)(self._match)
 
@@ -94,6 +97,15 @@ class Application:
                     name: value.decode(errors="replace") for name, value in named.items() if value is not None
                 }
         return {"any": _not_found}, {}
+
+
+def _matcher(pattern: str) -> PathMatches:
+    try:
+        return PathMatches(_whole(pattern))
+    except (re.error, AssertionError) as error:
+        raise ConfigurationError(
+            f"An extension has a route whose pattern {pattern!r} cannot be matched ({error}). Mend it, or uninstall it."
+        ) from None
 
 
 def _whole(pattern: str) -> re.Pattern[str]:

@@ -13,6 +13,7 @@ from ..errors import DeadlineExceeded
 if TYPE_CHECKING:
     from ..body_arena import Body
     from ..errors import LiftwingError
+    from .body_memory import Share
     from .served_model import Leg
     from .worker import Worker
 
@@ -79,6 +80,8 @@ class Call:
         operators_deadline: The moment at which the time is over that the operator gives the request; the deadline, where
             the client has set itself no earlier one.
         on_outcome: Given the answer, or the error that stands for it; once.
+        share: What the body has of the memory for large ones. The call keeps it, since a worker may have the body for longer
+            than its client is there.
 
     Attributes:
         ahead_of: The busy worker that will run it next, unless it is taken back before.
@@ -92,7 +95,7 @@ class Call:
     """
 
     __slots__ = (
-        "_on_outcome", "ahead_of", "batch_size", "body", "deadline", "deaths", "guard", "head", "hooks", "id", "model", "number",
+        "_on_outcome", "_share", "ahead_of", "batch_size", "body", "deadline", "deaths", "guard", "head", "hooks", "id", "model", "number",
         "operators_deadline", "timeout", "worker",
     )  # fmt: skip
 
@@ -107,6 +110,7 @@ class Call:
         timeout: float,
         operators_deadline: float,
         on_outcome: Callable[[Answer | LiftwingError], None],
+        share: Share | None = None,
     ) -> None:
         self.id = next(_ids)
         self.model = model
@@ -121,6 +125,7 @@ class Call:
             "request": request,
         }
         self.body = body
+        self._share = share
         self.deadline = deadline
         self.timeout = timeout
         self.operators_deadline = operators_deadline

@@ -6,13 +6,13 @@ import math
 import os
 from pathlib import Path, PurePosixPath
 
-__all__ = ["available_cpus"]
+__all__ = ["CGROUPS", "OWN_CGROUP", "available_cpus", "control_groups"]
 
-_CGROUPS = Path("/sys/fs/cgroup")
-_OWN = Path("/proc/self/cgroup")
+CGROUPS = Path("/sys/fs/cgroup")
+OWN_CGROUP = Path("/proc/self/cgroup")
 
 
-def available_cpus(cgroups: Path = _CGROUPS, own: Path = _OWN) -> int:
+def available_cpus(cgroups: Path = CGROUPS, own: Path = OWN_CGROUP) -> int:
     """A whole number of at least 1; a quota of one and a half CPUs counts as two.
 
     Args:
@@ -20,11 +20,11 @@ def available_cpus(cgroups: Path = _CGROUPS, own: Path = _OWN) -> int:
         own: What tells which of them this process is in.
     """
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    quotas = filter(None, map(_quota, _groups(cgroups, own)))
+    quotas = filter(None, map(_quota, control_groups(cgroups, own)))
     return max(1, min([allowed, *quotas]))
 
 
-def _groups(cgroups: Path, own: Path) -> list[Path]:
+def control_groups(cgroups: Path, own: Path) -> list[Path]:
     """The process's own group and all above it. In most containers that is the root alone, which stands for the
     container's; under systemd, the quota is the unit's."""
     path = PurePosixPath()

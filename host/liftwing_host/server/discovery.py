@@ -8,8 +8,9 @@ entry point's name is what follows the last dash of the model's name, so that `g
 from __future__ import annotations
 
 import difflib
+import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import importlib_metadata as metadata
@@ -170,14 +171,21 @@ def extensions() -> list[tuple[str, str]]:
 
 
 def _offers(installed: metadata.EntryPoints) -> Iterable[Offer]:
-    # A distribution parses its metadata anew each time that it is asked for its name.
     known: dict[metadata.Distribution | None, tuple[str, str]] = {None: ("(unknown)", "")}
     for group in (MODELS, FAMILIES):
         for entry_point in installed.select(group=group):
             distribution = entry_point.dist
             if distribution not in known:
                 assert distribution is not None
-                told = distribution.metadata
-                known[distribution] = told["Name"], told["Version"]
+                known[distribution] = _name_and_version(distribution)
             name, version = known[distribution]
             yield Offer(entry_point.name, group == FAMILIES, entry_point.value, name, version)
+
+
+def _name_and_version(distribution: metadata.Distribution) -> tuple[str, str]:
+    """What `distribution.metadata` tells, too: but to import what parses that (`email`) takes 18 ms of a start."""
+    head = (distribution.read_text("METADATA") or "").partition("\n\n")[0]
+    told: Mapping[str, str] = dict(re.findall(r"^(Name|Version):[ \t]*(\S+)[ \t]*$", head, re.MULTILINE))
+    if len(told) < 2:  # Such as an egg, whose metadata has another name.
+        told = {key: distribution.metadata[key] for key in ("Name", "Version")}
+    return told["Name"], told["Version"]

@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from email.utils import formatdate
 from typing import Protocol, TypeVar
 
 import orjson
@@ -17,6 +16,7 @@ from ..body_arena import Body, Place
 from ..errors import BodiesTooLarge, LiftwingError, PayloadTooLarge
 from ..extension import Reply
 from ..wire import sendable
+from .body_memory import Share
 from .host import Traffic
 from .http_body import LARGE
 from .request_id import request_id
@@ -54,6 +54,7 @@ class Conversation(Protocol):
 
     headers: Headers
     body: Body
+    share: Share | None
     id: str
 
     def on_client_left(self, callback: Callable[[], None]) -> None:
@@ -107,6 +108,7 @@ class Exchange:
         path_arguments: What the URL's pattern matched.
         headers: The client's headers, by lower-case name.
         body: The body, once it has arrived.
+        share: What it has of the memory for large bodies; None where it is small.
         id: The client's `x-request-id` where it is printable ASCII of at most 128 characters, or a new one.
         answered: Whether the answer has been written.
     """
@@ -137,7 +139,7 @@ class Exchange:
         self._limit = max_body_size
         self._chunks: list[bytes | bytearray | memoryview] = []
         self._size = 0
-        self._held = 0
+        self.share: Share | None = None
         self._finished = False
         self._on_leave: Callable[[], None] | None = None
         self._on_answer: Callable[[int, float], None] | None = None
@@ -186,7 +188,7 @@ class Exchange:
                 self._finish()
         elif self._size > self._limit:
             self._refuse(PayloadTooLarge(self._limit))
-        elif self._size <= LARGE or self.body_grows(self._size - self._held):
+        elif self._size <= LARGE or self.body_grows(self._size if before <= LARGE else len(chunk)):
             self._keep(chunk)
 
     def _answer_before_body(self) -> None:
@@ -202,8 +204,11 @@ class Exchange:
         Returns:
             Whether they may stay there; otherwise the request is refused, and what is still to come can be dropped.
         """
-        has_room = self._traffic.hold(count, self._held)
-        self._held += count
+        if self._finished:
+            return False
+        if self.share is None:
+            self.share = Share(self._traffic.body_memory)
+        has_room = self.share.grow(count)
         if not has_room:
             self._refuse(BodiesTooLarge())
         return has_room
@@ -214,9 +219,7 @@ class Exchange:
 
     def _let_go(self) -> None:
         self._chunks.clear()
-        if self._held:
-            self._traffic.let_go(self._held)
-            self._held = 0
+        self.share = None
 
     def body_received(self, body: Body) -> None:
         """The body as a whole, which is within the limit."""
@@ -319,5 +322,8 @@ def _date() -> str:
     global _date_cache  # noqa: PLW0603
     now = int(time.time())
     if _date_cache[0] != now:
+        # Imported with Tornado's half of the front, while models load; what loads them waits for what is imported here.
+        from email.utils import formatdate
+
         _date_cache = (now, formatdate(now, usegmt=True))
     return _date_cache[1]

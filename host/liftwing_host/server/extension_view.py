@@ -12,6 +12,7 @@ from urllib.parse import parse_qs
 from ..body_arena import Body
 from ..errors import LiftwingError
 from ..extension import Reply, Route, RouteRequest
+from .body_memory import Share
 from .exchange import Exchange, Handler, Headers, attempt, error_response
 from .inference import begin
 from .request_id import request_id
@@ -55,6 +56,7 @@ class _Question:
 
     def __init__(self, body: bytes, headers: Mapping[str, str]) -> None:
         self.body: Body = body
+        self.share: Share | None = None
         self.headers: Headers = dict(headers)
         self.id = request_id(self.headers)
         self._on_leave: Callable[[], None] | None = None

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import inspect
 import logging
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -85,15 +84,13 @@ class Extensions:
         """Their URLs.
 
         Raises:
-            ConfigurationError: One fails to tell them, or a pattern is no regular expression; the message names it.
+            ConfigurationError: One fails to tell them; the message names it.
         """
         routes: list[Route] = []
         for found in self._in_order(self._manager.hook.liftwing_routes):
             with _blaming(found, "failed to tell its routes"):
                 told: Any = found.function(**dict.fromkeys(found.argnames, view))
-                for route in told or ():
-                    re.compile(route.pattern)
-                    routes.append(route)
+                routes += told or ()
         return routes
 
     async def metrics(self) -> list[Any]:

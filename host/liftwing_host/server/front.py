@@ -24,6 +24,6 @@ def front(host: Host, routes: Iterable[Route]) -> Server:
     """The server that the operator chose, for the host's own routes and others. It does not listen yet.
 
     Raises:
-        ConfigurationError: A route cannot be one.
+        ConfigurationError: The pattern of a route is none.
     """
     return _SERVERS[host.settings.http](Application(host, routes))

@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from ..body_arena import BodyArena
 from ..errors import LiftwingError, ModelNotFound
 from ..extension import Event
+from .body_memory import BodyMemory
+from .memory import available_memory
 from .pool import Pool
 from .served_model import ServedModel
 from .settings import HostSettings
@@ -15,26 +17,25 @@ from .tally import Tally
 
 __all__ = ["EventTakers", "Host", "Traffic"]
 
+_MOST_BODY_MEMORY = 1 << 30
+"""Bytes of `max_body_memory` where the operator names none."""
+
 
 class Traffic:
-    """The requests that are under way, from their headers until their answer has been written; and their large bodies.
-
-    Args:
-        max_body_memory: How many bytes those may have together.
+    """The requests that are under way, from their headers until their answer has been written.
 
     Attributes:
         idle: Set while there are none.
         closing: Whether clients are told to close their connections after the answer.
-        body_memory: How many bytes the large bodies have now.
+        body_memory: What their large bodies have together.
     """
 
-    def __init__(self, max_body_memory: int) -> None:
+    def __init__(self, body_memory: BodyMemory) -> None:
         self.idle = asyncio.Event()
         self.idle.set()
         self.closing = False
         self._count = 0
-        self._max_body_memory = max_body_memory
-        self.body_memory = 0
+        self.body_memory = body_memory
 
     def begin(self) -> None:
         """One more."""
@@ -47,20 +48,6 @@ class Traffic:
         self._count -= 1
         if not self._count:
             self.idle.set()
-
-    def hold(self, count: int, before: int) -> bool:
-        """So many more bytes of a request's large body are in memory; whether there is room for them.
-
-        Args:
-            count: How many.
-            before: How many of the same body were there already. One alone has room: its size has a limit of its own.
-        """
-        self.body_memory += count
-        return self.body_memory <= self._max_body_memory or self.body_memory == before + count
-
-    def let_go(self, count: int) -> None:
-        """So many bytes are not in memory any more."""
-        self.body_memory -= count
 
 
 class EventTakers:
@@ -113,7 +100,9 @@ class Host:
         self.models = {name: found[name] for name in order}
         self.settings = settings
         self.bodies = bodies
-        self.traffic = Traffic(settings.max_body_memory)
+        self.traffic = Traffic(
+            BodyMemory(settings.max_body_memory or min(_MOST_BODY_MEMORY, available_memory() // 4))
+        )
         self.tally = Tally(self.models)
         self.events: EventTakers | None = None
         self.unloaded_files: dict[str, dict[str, int]] = {}

@@ -284,6 +284,7 @@ class Connection(asyncio.BufferedProtocol):
         """What arrives is no request that could be answered properly; what came before it still is."""
         if self._ending:
             return
+        self._large = self._large_length = None
         message, self._reader.message = self._reader.message, None
         if message is not None and message is not self._answering:
             self._waiting.remove(message)

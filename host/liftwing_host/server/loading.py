@@ -104,7 +104,7 @@ class Loading:
                 self.can_begin.clear()
                 status = await self._end(template)
                 problem = self._tell_end(status)
-                if futile >= FUTILE_LIVES and self._some_are_loading:
+                if futile >= FUTILE_LIVES and self._some_are_loading and _PROTOCOL not in self._lacking:
                     if not self._leave_out(status):
                         return
                     futile = 0

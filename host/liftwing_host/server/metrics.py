@@ -63,7 +63,7 @@ def _now(host: Host) -> list[Any]:
     bodies = GaugeMetricFamily(
         "liftwing_body_memory_bytes",
         "Large bodies of requests that are arriving or under way.",
-        value=host.traffic.body_memory,
+        value=host.traffic.body_memory.taken,
     )
     return [ready, waiting, workers, busy, deaths, bodies]
 

@@ -91,7 +91,7 @@ class Passage:
         leg = self._model.legs[self._number]
         self._call = Call(
             self._model.name, leg, self._number, self._request, body, self._deadline, self._timeout,
-            self._operators_deadline, self._ended,
+            self._operators_deadline, self._ended, self._exchange.share if not self._number else None,
         )  # fmt: skip
         self._model.pool.run(self._call, leg)
 

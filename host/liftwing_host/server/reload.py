@@ -47,32 +47,38 @@ class Reloader:
         self._assemble = assemble
         # Two at a time would have three sets of processes in memory; and the one that takes longer would come out on top.
         self._one_at_a_time = asyncio.Lock()
+        # The reloads have numbers: of the last one that was asked for, and of the last of which all could be read.
+        self._asked = 0
         self._newest = 0
         self._newer = asyncio.Event()
 
     async def reload(self) -> None:
         """Load everything anew. What does not load leaves the old one in its place, and the log says why.
 
-        One that is still loading is given up for a newer one: it may hang, and what it loads is out of date.
+        One that is still loading is given up for a newer one, once that knows what to load: it may hang, and what it loads is
+        out of date.
         """
-        self._newest += 1
-        number = self._newest
-        self._newer.set()
+        self._asked += 1
+        number = self._asked
+        try:
+            # In a thread: files are read, and other interpreters asked, while requests go on.
+            fresh = self._assemble(await asyncio.to_thread(self._read))
+        except ConfigurationError as error:
+            log.error("nothing was reloaded: %s", error.message)
+            return
+        except Exception:
+            log.exception("nothing was reloaded")
+            return
+        if number > self._newest:
+            self._newest = number
+            self._newer.set()
         async with self._one_at_a_time:
-            if number != self._newest:
-                return
-            self._newer.clear()
-            try:
-                # In a thread: files are read, and other interpreters asked, while requests go on.
-                fresh = self._assemble(await asyncio.to_thread(self._read))
-            except ConfigurationError as error:
-                log.error("nothing was reloaded: %s", error.message)
-                return
-            except Exception:
-                log.exception("nothing was reloaded")
-                return
-            log.info("reloading %s", ", ".join(pool.name for pool in fresh))
-            await asyncio.gather(*(self._replace(pool) for pool in fresh))
+            if number == self._newest:
+                self._newer.clear()
+                log.info("reloading %s", ", ".join(pool.name for pool in fresh))
+                await asyncio.gather(*(self._replace(pool) for pool in fresh))
+            else:
+                await asyncio.gather(*(pool.close() for pool in fresh))
 
     async def _replace(self, fresh: Pool) -> None:
         def tell(seconds: float) -> None:

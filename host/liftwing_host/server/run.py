@@ -49,7 +49,7 @@ async def serve(
         read_again: Gives both anew, for a reload.
 
     Raises:
-        ConfigurationError: A model is not installed, the port is taken, or an extension fails. What was begun has ended.
+        ConfigurationError: A model is not installed, the port is taken, or an extension fails. No process is left.
     """
     bodies = BodyArena()
     pools = assemble(settings, catalogue, bodies)
@@ -73,7 +73,9 @@ async def serve(
         # What is there now stays: to look through it again and again would hold up requests. To look through it
         # once would hold up the first one, if it were left until the models are there.
         gc.collect()
+        gc.enable()
         await _until_loaded(host, signals)
+        gc.collect(1)
         gc.freeze()
         if not signals.first.done():
             reporter.started(host, port)

@@ -48,8 +48,8 @@ class HostSettings:
     max_body_size: int = setting(
         100 << 20, env="LIFTWING_MAX_BODY_SIZE", minimum=1, help="bytes of a request"
     )
-    max_body_memory: int = setting(
-        1 << 30,
+    max_body_memory: int | None = setting(
+        None,
         env="LIFTWING_MAX_BODY_MEMORY",
         minimum=1,
         help="bytes of all requests' large bodies together; then 503",
