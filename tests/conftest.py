@@ -1,4 +1,4 @@
-"""For all tests: the zoo is installed, and the fixtures of the real MediaWiki, of English and of EventGate."""
+"""For all tests: the zoo is installed, and the fixtures of the real MediaWiki, of English, of EventGate, of numpy 1."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from images.fixtures import builder, image, stand_ins
 from interop.kserve_server import kserve_python
 from liftwing_host.pytest_plugin import LiveHost
 from mediawiki.fixtures import flaky_mediawiki, mediawiki, mediawiki_cache, nowhere
+from own_numpy import old_numpy
 
 __all__ = [
     "builder",
@@ -28,6 +29,7 @@ __all__ = [
     "mediawiki",
     "mediawiki_cache",
     "nowhere",
+    "old_numpy",
     "stand_ins",
 ]
 

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 import signal
-import subprocess
 import sys
-import venv
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,26 +13,10 @@ import pytest
 import proc
 from command import run
 from distributions import install, path_with, wheel
-from liftwing_host.pytest_plugin import LiveHost
+from own_numpy import CODE, NEW, OLD_NUMPY, with_old
 from test_deaths import asked_all_the_time
 
 ROOT = Path(__file__).parent.parent
-OLD_NUMPY, OLD, NEW = "1.26.4", "liftwing-plugin-oldnumpy", "liftwing-plugin-newnumpy"
-CODE = """
-import os
-import sys
-import numpy
-from liftwing_host import Model
-
-class Numpy(Model):
-    \"\"\"Tells its numpy.\"\"\"
-
-    async def fetch(self, payload):
-        return payload
-
-    def predict(self, features):
-        return {"numpy": numpy.__version__, "python": sys.prefix, "pid": os.getpid()}
-"""
 PROJECT = """
 [build-system]
 requires = ["hatchling"]
@@ -55,19 +35,6 @@ pytestmark = pytest.mark.skipif(sys.version_info >= (3, 13), reason=f"no wheel o
 
 
 @pytest.fixture(scope="session")
-def old_numpy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The interpreter of an environment with numpy 1, made as an operator would."""
-    home = tmp_path_factory.mktemp("old") / "venv"
-    venv.create(home, with_pip=False)
-    python = home / "bin" / "python"
-    pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet"]
-    subprocess.run([*pip, str(ROOT), f"numpy=={OLD_NUMPY}"], check=True)
-    (site,) = home.glob("lib/python*/site-packages")
-    install(site, OLD, models={"old-numpy": "oldnumpy:Numpy"}, code={"oldnumpy": CODE})
-    return python
-
-
-@pytest.fixture(scope="session")
 def new_numpy(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """The folder of isolated environments with numpy 2 in one of them, made by the command; what that said."""
     folder = tmp_path_factory.mktemp("new")
@@ -81,21 +48,6 @@ def new_numpy(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     )
     assert done.returncode == 0, done.stderr
     return folder / "environments", done.stdout
-
-
-def with_old(python: Path, **keys: Any) -> dict[str, Any]:
-    return {"plugins": {"oldnumpy": {"python": str(python), "workers": 1, **keys}}}
-
-
-def served(**options: Any) -> str:
-    """What the log says of a host that could not serve."""
-    host = LiveHost(["old-numpy"], wait=False, **options)
-    try:
-        host.wait_for(lambda: "is NOT READY" in host.log, "the report")
-        assert host.get("/").status == 200
-        return host.log
-    finally:
-        host.stop()
 
 
 # Serving
@@ -173,70 +125,6 @@ def test_an_environment_without_the_plugin_is_an_error_that_says_how_to_install_
     assert (done.returncode, "Traceback" in done.stderr) == (2, False)
     assert f"The environment of {old_numpy} does not hold liftwing-plugin-other." in done.stderr
     assert f"{old_numpy} -m pip install liftwing-plugin-other" in done.stderr
-
-
-@contextlib.contextmanager
-def of_another_version(python: Path) -> Iterator[None]:
-    """The environment has a liftwing-host that speaks another version of the protocol."""
-    (wire,) = python.parent.parent.glob("lib/python*/site-packages/liftwing_host/wire.py")
-    before = wire.read_text()
-    lines = ["VERSION = 9999" if line.startswith("VERSION =") else line for line in before.splitlines()]
-    wire.write_text("\n".join(lines) + "\n")
-    try:
-        yield
-    finally:
-        wire.write_text(before)
-
-
-@pytest.fixture
-def other_wire(old_numpy: Path) -> Iterator[Path]:
-    with of_another_version(old_numpy):
-        yield old_numpy
-
-
-@pytest.mark.parametrize("workers", [1, 0], ids=["workers", "solo"])
-def test_another_version_of_the_protocol_is_an_error_that_says_what_to_do(
-    other_wire: Path, workers: int
-) -> None:
-    log = served(config=with_old(other_wire, workers=workers))
-    assert "a liftwing-host that speaks version 9999 of the protocol" in log
-    assert "Install the same version in both." in log
-    assert "Traceback" not in log
-
-
-@pytest.mark.parametrize("workers", [1, 0], ids=["workers", "solo"])
-def test_what_serves_outlives_that_its_environment_has_another_version_for_a_while(
-    liftwing: Any, old_numpy: Path, workers: int
-) -> None:
-    """Such as by `pip install --upgrade` beside it, long after the start."""
-    told = "its interpreter holds a liftwing-host that speaks version 9999 of the protocol"
-    host = liftwing("old-numpy", config=with_old(old_numpy, workers=workers))
-    first = host.predict({})["pid"]
-    with of_another_version(old_numpy):
-        if workers:
-            proc.kill(proc.template(host), signal.SIGKILL)
-            host.wait_for(lambda: f"no worker can be begun: {told}" in host.log, "attempts in vain")
-            assert host.predict({})["pid"] == first
-        else:
-            proc.kill(first, signal.SIGKILL)
-            host.wait_for(lambda: f"solo worker 0 is broken: {told}" in host.log, "attempts in vain")
-    if workers:
-        host.wait_for(lambda: "its processes can be begun now" in host.log, "a template")
-        proc.kill(first, signal.SIGKILL)
-    host.wait_for(lambda: host.post({}).status == 200, "an answer")
-    assert host.predict({})["pid"] != first
-    assert "Traceback" not in host.log
-
-
-def test_the_list_of_plugins_tells_of_another_version_of_the_protocol(
-    other_wire: Path, tmp_path: Path
-) -> None:
-    config = tmp_path / "own.toml"
-    config.write_text(f'[plugins.oldnumpy]\npython = "{other_wire}"\n')
-    done = run("plugins", LIFTWING_CONFIG=str(config))
-    assert f"{OLD} 1.0\tBROKEN" in done.stdout
-    assert "version 9999 of the protocol" in done.stdout
-    assert "Traceback" not in done.stderr
 
 
 # liftwing-host install --isolated
