@@ -14,7 +14,9 @@ Which file does what, in the order in which a request meets them::
     llhttp, http_connection, http_reader, http_message, http_body, http_lingering
                                  HTTP read with llhttp
     tornado_http                 HTTP read with Tornado's parser: the alternative
-    app, exchange, request_id    every URL on one page; one HTTP request and its answer; its name in the log
+    app, exchange, reply, request_id
+                                 every URL on one page; one HTTP request and its answer; what the host says itself; the request's
+                                 name in the log
     body_memory                  how much memory the large bodies have together
     health, metadata, inference  what the URLs do
     passage, deadlines           a request on its way through the legs of its model; when its time is over

@@ -11,12 +11,13 @@ from tornado.routing import PathMatches
 
 from ..errors import ConfigurationError, LiftwingError, ModelNotFound
 from ..extension import Reply, Route
-from .exchange import Exchange, Handler, Headers, Stream, error_response
+from .exchange import Exchange, Handler, Headers, Stream
 from .extension_view import handler_of
 from .health import Health
 from .host import Host
 from .inference import Inference
 from .metadata import Metadata
+from .reply import error_response
 
 __all__ = ["Application"]
 

@@ -5,45 +5,33 @@ Tornado's `RequestHandler` costs more than the hop to a worker does, so requests
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Mapping
-from typing import Protocol, TypeVar
-
-import orjson
+from typing import Protocol
 
 from ..body_arena import Body, Place
 from ..errors import BodiesTooLarge, LiftwingError, PayloadTooLarge
 from ..extension import Reply
-from ..wire import sendable
 from .body_memory import Share
 from .host import Traffic
 from .http_body import LARGE
+from .reply import Given, attempt, date, error_response
 from .request_id import request_id
 
 __all__ = [
-    "JSON",
     "BeforeBody",
     "Conversation",
     "Exchange",
     "Handler",
     "Headers",
     "Stream",
-    "attempt",
-    "error_response",
-    "json_response",
 ]
 
-log = logging.getLogger("liftwing_host.http")
-
-JSON = "application/json"
 _SMALL = 4096
 """Bytes of a piece of a body below which it is put together with others: as an object it costs more than it holds."""
 _READ_AND_DROP = 1 << 30
 """A body that is too large is read to its end before it is refused, up to this size, since most clients look
 for an answer only after they have sent all; what is larger has its connection closed."""
-
-Given = TypeVar("Given")
 
 Headers = dict[str, str]
 """A client's headers, by lower-case name."""
@@ -86,17 +74,6 @@ Handler = Callable[["Exchange"], Reply | None]
 
 BeforeBody = Mapping[Handler, Handler]
 """Of handlers that need the body: what is asked before it is read, and gives None where the handler is to have it."""
-
-
-def json_response(status: int, value: object) -> Reply:
-    """A response that the host itself makes."""
-    return Reply(status, orjson.dumps(value))
-
-
-def error_response(error: LiftwingError) -> Reply:
-    """The one envelope of every error."""
-    headers = {} if error.retry_after is None else {"Retry-After": error.retry_after}
-    return Reply(error.http_status, orjson.dumps({"error": sendable(error.message)}), headers=headers)
 
 
 class Exchange:
@@ -269,7 +246,7 @@ class Exchange:
 
     def _answer(self, response: Reply) -> None:
         self.answered = True
-        headers = f"Content-Length: {len(response.body)}\r\nDate: {_date()}\r\nX-Request-Id: {self.id}\r\n"
+        headers = f"Content-Length: {len(response.body)}\r\nDate: {date()}\r\nX-Request-Id: {self.id}\r\n"
         if response.content_type is not None:
             headers += f"Content-Type: {response.content_type}\r\n"
         for name, value in response.headers.items():
@@ -289,41 +266,3 @@ class Exchange:
         # Whoever asked to be told refers to this: not to keep a large body until the collector comes by.
         self._on_leave = None
         self._traffic.end()
-
-
-def attempt(step: Callable[[Given], Reply | None], given: Given, request: str) -> Reply | None:
-    """Take a step towards a response: what it gives, or the error that it raises.
-
-    No coroutine, no task and no future lead from a request to its response; `docs/design.md` says what they cost.
-
-    Args:
-        step: The step.
-        given: What it is given.
-        request: The id of the request, for the log.
-    """
-    try:
-        return step(given)
-    except LiftwingError as error:
-        # A traceback would keep the request, however large, until the collector comes by.
-        error.__traceback__ = None
-        return error_response(error)
-    except Exception:
-        log.exception("request %s failed in the host", request)
-        return json_response(
-            500, {"error": f"The host failed; its log has the reason under request id {request}."}
-        )
-
-
-_date_cache = (0, "")
-
-
-def _date() -> str:
-    """The time for the Date header, made once a second."""
-    global _date_cache  # noqa: PLW0603
-    now = int(time.time())
-    if _date_cache[0] != now:
-        # Imported with Tornado's half of the front, while models load; what loads them waits for what is imported here.
-        from email.utils import formatdate
-
-        _date_cache = (now, formatdate(now, usegmt=True))
-    return _date_cache[1]

@@ -13,8 +13,9 @@ from ..body_arena import Body
 from ..errors import LiftwingError
 from ..extension import Reply, Route, RouteRequest
 from .body_memory import Share
-from .exchange import Exchange, Handler, Headers, attempt, error_response
+from .exchange import Exchange, Handler, Headers
 from .inference import begin
+from .reply import attempt, error_response
 from .request_id import request_id
 
 if TYPE_CHECKING:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from ..errors import LiftwingError
 from ..extension import Reply
-from .exchange import Exchange, json_response
+from .exchange import Exchange
 from .host import Host
+from .reply import json_response
 
 __all__ = ["Health"]
 

@@ -19,8 +19,9 @@ from ..errors import HookFailed, InvalidInput, LiftwingError, Overloaded
 from ..extension import Event, Reply
 from ..wire import CANCELLED, sendable
 from .call import Answer, Call
-from .exchange import JSON, Conversation
+from .exchange import Conversation
 from .host import Host
+from .reply import JSON
 from .served_model import ServedModel
 
 __all__ = ["Passage"]
