@@ -9,13 +9,12 @@ import asyncio
 import logging
 import os
 import select
-import signal
 import socket
 import sys
 
 from ..wire import VERSION, Head, HookBoard
 from ..worker.connection import Connection
-from ..worker.lifetime import end_process
+from ..worker.lifetime import end_process, leave_signals_to_host
 from ..worker.parent_death import die_with_parent
 
 LOG_FORMAT = "%(asctime)s.%(msecs)03d %(process)s %(name)s %(levelname)s %(message)s"
@@ -27,7 +26,7 @@ _LONGEST_PAUSE = 15.0
 def main() -> None:
     """Serve the host until it closes the connection."""
     die_with_parent()
-    _leave_signals_to_host()
+    leave_signals_to_host()
     sock = socket.socket(fileno=int(sys.argv[1]))
     board_fd = int(sys.argv[2])
     connection = Connection(sock)
@@ -40,7 +39,8 @@ def main() -> None:
     os.environ.setdefault("RAY_COLOR_PREFIX", "0")
     if not _connected(connection, init):
         return
-    _leave_signals_to_host()
+    # Ray has put its own handlers in their place, which would end this process.
+    leave_signals_to_host()
     from .bridge import Bridge
     from .cluster import Cluster
 
@@ -72,15 +72,6 @@ def _connected(connection: Connection, init: Head) -> bool:
         if select.select([connection.socket], [], [], pause)[0]:
             return False
         pause = min(_LONGEST_PAUSE, pause * 2)
-
-
-def _leave_signals_to_host() -> None:
-    """The host alone decides when its processes end; Ray would end this one."""
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    for number in numbers:
-        signal.signal(number, lambda *_: None)
-    # As in `worker.lifetime`.
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
 
 
 if __name__ == "__main__":
