@@ -174,8 +174,6 @@ class _Bridge(Template):
 
 def _check(name: str, settings: PluginSettings) -> None:
     where = f'[plugins.{name}] executor = "ray"'
-    if importlib.util.find_spec("ray") is None:
-        raise ConfigurationError(f"{where} needs Ray. Install it: pip install 'liftwing-host[ray]'")
     if settings.python is not None:
         raise ConfigurationError(
             f"{where} and python exclude each other: on a cluster, a plugin runs in the environment of the nodes. "
@@ -185,3 +183,5 @@ def _check(name: str, settings: PluginSettings) -> None:
         raise ConfigurationError(
             f"{where} needs workers of 1 or more: with 0, one process here runs everything."
         )
+    if importlib.util.find_spec("ray") is None:
+        raise ConfigurationError(f"{where} needs Ray. Install it: pip install 'liftwing-host[ray]'")
