@@ -38,6 +38,7 @@ NEEDED = {
     "test_alexnet_host.py": "liftwing_plugin_alexnet",
     "test_examples.py": "revscoring",
     "test_ray.py": "ray",
+    "test_ray_processes.py": "ray",
     "test_ray_waits.py": "ray",
     "test_revscoring_demo.py": "revscoring",
     "test_revscoring_mediawiki.py": "revscoring",

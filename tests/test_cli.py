@@ -61,14 +61,14 @@ def test_help_does_not_wait_for_what_only_serving_needs() -> None:
     assert [name for name in needless if name in modules] == []
 
 
-def test_what_loads_the_models_is_begun_before_the_host_imports_what_only_clients_need() -> None:
+def test_what_loads_the_models_is_begun_before_the_host_imports_what_it_serves_with() -> None:
     """It takes another CPU, and as long."""
     program = "import os, sys\ndef begin(*_, **__):\n    print(*sys.modules, flush=True)\n    os._exit(0)\n"
-    program += "from liftwing_host.server import cli, processes\nprocesses.launch = begin\n"
+    program += "from liftwing_host.server import cli, launch\nlaunch.launch = begin\n"
     program += "sys.argv[1:] = ['--model', 'outlink-topic-model', '--demo', '--port', '0']\ncli.main()"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     modules = done.stdout.splitlines()[-1].split()
-    needless = ("email.parser", "tornado.httputil", "httptools", "liftwing_host.server.app")
+    needless = ("asyncio", "uvloop", "tornado", "email.parser", "httptools", "liftwing_host.server.pool")
     assert [name for name in needless if name in modules] == []
 
 

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import socket
 import subprocess
+import sys
 import weakref
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 
 from liftwing_host.body_arena import BodyArena
 from liftwing_host.channel import Channel
+from liftwing_host.server.launch import Launched, Launcher
 from liftwing_host.server.line import Line
 from liftwing_host.server.ray_processes import RayProcesses
 from liftwing_host.server.settings import PluginSettings
@@ -22,8 +24,9 @@ from liftwing_host.server.worker import Worker
 def test_workers_for_which_there_was_no_place_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     """While a cluster is full, each slot asks again and again, for days."""
 
-    def bridge_without_room(_: RayProcesses, child_end: socket.socket, threads: int) -> Any:
+    def bridge_without_room(_: RayProcesses, threads: int) -> Launched:
         assert threads == 1
+        host_end, child_end = socket.socketpair()
 
         def refuse(head: dict[str, Any]) -> None:
             if head["kind"] == "fork":
@@ -32,12 +35,12 @@ def test_workers_for_which_there_was_no_place_are_forgotten(monkeypatch: pytest.
                     told = {"kind": "connected", "number": head["number"], "node": "", "alone": False}
                     bridge.send(told, [connection.fileno()])
 
-        bridge = Channel(child_end.dup(), refuse)
-        child_end.close()
-        return subprocess.Popen(["/bin/true"])
+        bridge = Channel(child_end, refuse)
+        return Launched(subprocess.Popen(["/bin/true"]), host_end)
 
     async def test() -> None:
-        processes = RayProcesses("zoo", [], "info", BodyArena(), "auto", PluginSettings(workers=1))
+        launcher = Launcher(sys.executable, BodyArena())
+        processes = RayProcesses("zoo", [], launcher, "info", "auto", PluginSettings(workers=1))
         await processes.begin_template(lambda _: None, lambda _: None)
         workers: weakref.WeakSet[Worker] = weakref.WeakSet()
         for number in range(3):

@@ -4,58 +4,58 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ..body_arena import BodyArena
 from ..errors import ConfigurationError
-from .cpus import available_cpus
 from .discovery import Catalogue
+from .head_start import ChosenPlugin, chosen_plugins
+from .launch import Launcher
 from .pool import Pool
 from .processes import Processes
 from .ray_processes import RayProcesses
 from .served_model import ServedModel
-from .settings import PluginSettings, Settings, downloads_of
+from .settings import Settings, downloads_of
 
 __all__ = ["assemble"]
 
 
-def assemble(settings: Settings, catalogue: Catalogue, bodies: BodyArena) -> list[Pool]:
+def assemble(
+    settings: Settings,
+    catalogue: Catalogue,
+    bodies: BodyArena,
+    launchers: Mapping[str, Launcher] | None = None,
+) -> list[Pool]:
     """One pool for each plugin whose models the operator named.
 
+    Args:
+        settings: What the operator wants.
+        catalogue: What is installed.
+        bodies: Where the large bodies lie.
+        launchers: What has begun processes for a plugin already, by its distribution.
+
     Raises:
-        ConfigurationError: No model is named, or one is not installed.
+        ConfigurationError: No model is named, one is not installed, or its settings exclude each other.
     """
-    if not settings.models:
-        raise ConfigurationError(
-            "No model to serve. Name one with --model NAME; `liftwing-host models` lists what is installed."
-        )
-    if settings.host.model_name and len(settings.models) > 1:
-        raise ConfigurationError(
-            f"model_name={settings.host.model_name!r} is the name of one model, and {len(settings.models)} are to be "
-            "served. Leave it out: each then has its own name."
-        )
-    of_plugin: dict[str, list[ServedModel]] = defaultdict(list)
-    for name in settings.models:
-        offer = catalogue.find(name)
-        of_plugin[offer.distribution].append(
-            ServedModel(settings.served_as(name), name, offer, settings.of_model(name, offer.distribution))
-        )
-    return [_pool(settings, name, models, bodies) for name, models in of_plugin.items()]
+    plugins = chosen_plugins(settings, catalogue)
+    return [_pool(settings, plugin, bodies, (launchers or {}).get(plugin.name)) for plugin in plugins]
 
 
-def _pool(settings: Settings, name: str, models: list[ServedModel], bodies: BodyArena) -> Pool:
-    cpus = available_cpus()
-    own = settings.of_plugin(name, cpus, [model.model for model in models])
+def _pool(settings: Settings, plugin: ChosenPlugin, bodies: BodyArena, begun: Launcher | None) -> Pool:
+    name, own = plugin.name, plugin.settings
+    models = [
+        ServedModel(settings.served_as(model), model, offer, settings.of_model(model, name))
+        for model, offer in plugin.offers.items()
+    ]
     orders = [_order(settings, model) for model in models]
+    processes: Processes
     if own.executor == "ray":
-        processes = _on_ray(settings, name, own, models, orders, bodies)
+        processes = _on_ray(settings, plugin, orders, bodies)
     else:
-        python = models[0].offer.python or sys.executable
-        # The CPUs are shared out among the workers: more threads than that would only wait for each other.
-        threads = max(1, cpus // max(1, own.workers or 1))
-        processes = Processes(name, orders, python, settings.host.log_level, threads, bodies)
+        launcher = begun or Launcher(plugin.python, bodies)
+        processes = Processes(name, orders, launcher, settings.host.log_level, plugin.threads)
     predictor = None
     if any(model.predictor is not None for model in models):
         from .predictor import Predictor  # It imports aiohttp, which other hosts do without.
@@ -65,21 +65,19 @@ def _pool(settings: Settings, name: str, models: list[ServedModel], bodies: Body
 
 
 def _on_ray(
-    settings: Settings,
-    name: str,
-    own: PluginSettings,
-    models: list[ServedModel],
-    orders: list[dict[str, Any]],
-    bodies: BodyArena,
+    settings: Settings, plugin: ChosenPlugin, orders: list[dict[str, Any]], bodies: BodyArena
 ) -> Processes:
+    name, own = plugin.name, plugin.settings
     if settings.host.reload:
         raise ConfigurationError(
             f'--reload and [plugins.{name}] executor = "ray" exclude each other: the files of other machines are '
             "not watched. Send SIGHUP when the plugin has changed there."
         )
-    if models[0].offer.python:
-        own = dataclasses.replace(own, python=Path(models[0].offer.python))
-    return RayProcesses(name, orders, settings.host.log_level, bodies, settings.host.ray_address, own)
+    if plugin.python != sys.executable:
+        own = dataclasses.replace(own, python=Path(plugin.python))
+    # Nothing of the bodies can be read on another machine; the bridge is begun as other child processes are.
+    launcher = Launcher(sys.executable, bodies)
+    return RayProcesses(name, orders, launcher, settings.host.log_level, settings.host.ray_address, own)
 
 
 def _order(settings: Settings, model: ServedModel) -> dict[str, Any]:

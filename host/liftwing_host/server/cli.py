@@ -157,11 +157,9 @@ def serve(models: tuple[str, ...], config: Path | None, **flags: Any) -> None:
     """Serve models until SIGTERM or Ctrl-C."""
     # What is imported stays: to look through it for garbage takes 5 % of the time. `run` enables it again.
     gc.disable()
-    import uvloop
-
-    from . import configuration, run
+    from . import configuration
     from .environments import discover_all
-    from .report import make_reporter
+    from .head_start import HeadStart, chosen_plugins
 
     def read() -> tuple[Settings, Catalogue]:
         wanted = configuration.read(flags, models, config)
@@ -169,11 +167,17 @@ def serve(models: tuple[str, ...], config: Path | None, **flags: Any) -> None:
 
     wanted, catalogue = read()
     log_to_stderr(wanted.host.log_level)
-    for variable, meant in configuration.misspelt_variables().items():
-        logging.getLogger("liftwing_host").warning(
-            "%s is none of the host's variables; did you mean %s?", variable, meant
-        )
-    uvloop.run(run.serve(wanted, catalogue, make_reporter(), read))
+    with HeadStart(chosen_plugins(wanted, catalogue)) as early:
+        for variable, meant in configuration.misspelt_variables().items():
+            logging.getLogger("liftwing_host").warning(
+                "%s is none of the host's variables; did you mean %s?", variable, meant
+            )
+        import uvloop
+
+        from . import run
+        from .report import make_reporter
+
+        uvloop.run(run.serve(wanted, catalogue, early, make_reporter(), read))
 
 
 for _command in (

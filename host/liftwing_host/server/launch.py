@@ -9,10 +9,13 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 
-from ..wire import VERSION
+from ..body_arena import BodyArena
+from ..errors import ConfigurationError
+from ..wire import VERSION, HookBoard
 
-__all__ = ["host_path", "launch", "version_problem"]
+__all__ = ["Launched", "Launcher", "host_path", "launch", "version_problem"]
 
 _THREAD_LIMITS = (
     "OMP_NUM_THREADS",
@@ -55,6 +58,104 @@ def launch(
             stdout=stderr_fd,
             stderr=stderr_fd,
         )
+
+
+@dataclass(frozen=True)
+class Launched:
+    """A child process, and the host's end of the connection to it."""
+
+    process: subprocess.Popen[bytes]
+    host_end: socket.socket
+
+
+class Launcher:
+    """Begins the child processes of one pool, and owns what all of them inherit. Needs no event loop.
+
+    Args:
+        python: The plugin's interpreter.
+        bodies: Where the large bodies lie that they are sent.
+
+    Attributes:
+        python: The same.
+    """
+
+    def __init__(self, python: str, bodies: BodyArena) -> None:
+        self.python = python
+        self._bodies = bodies
+        # There only once something is to be launched: what is put together need not be begun.
+        self._board: HookBoard | None = None
+        self._board_fd = self._stderr_read = self._stderr_write = -1
+        # The one that was begun ahead, for the first who launches with as many threads.
+        self._ahead: tuple[int, Launched] | None = None
+
+    def running(self, number: int) -> int:
+        """The hook that a worker runs now, by its byte of the board; 0: none."""
+        return 0 if self._board is None else self._board[number]
+
+    def take_stderr(self) -> int | None:
+        """The reading end of what they print: a file descriptor, from here on the caller's. None where it has been taken."""
+        self._open()
+        fd, self._stderr_read = self._stderr_read, -1
+        return fd if fd >= 0 else None
+
+    def launch(self, threads: int, program: str = "liftwing_host.worker") -> Launched:
+        """Begin a process, or give the one that was begun ahead.
+
+        Args:
+            threads: How many threads its numeric libraries may use.
+            program: The module that it runs.
+
+        Raises:
+            ConfigurationError: The interpreter cannot be begun.
+            OSError: There is no file descriptor left.
+        """
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            if ahead[0] == threads and program == "liftwing_host.worker":
+                return ahead[1]
+            _end(ahead[1])
+        self._open()
+        host_end, child_end = socket.socketpair()
+        try:
+            with child_end:
+                fds = self._board_fd, self._stderr_write
+                process = launch(self.python, child_end, *fds, threads, self._bodies.fd, program=program)
+        except BaseException as error:
+            host_end.close()
+            if isinstance(error, OSError):
+                raise ConfigurationError(f"Cannot begin {self.python}: {error.strerror}") from error
+            raise
+        return Launched(process, host_end)
+
+    def launch_ahead(self, threads: int) -> None:
+        """Begin now what is launched later. It waits to be told what it is to be."""
+        with contextlib.suppress(ConfigurationError, OSError):  # Who launches it later is told.
+            self._ahead = threads, self.launch(threads)
+
+    def close(self) -> None:
+        """Give back what is left. The processes have an end of their own, but for one that nobody has taken."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            _end(ahead[1])
+        if self._board is not None:
+            self._board.close()
+            self._board = None
+        for fd in (self._board_fd, self._stderr_read, self._stderr_write):
+            if fd >= 0:
+                os.close(fd)
+        self._board_fd = self._stderr_read = self._stderr_write = -1
+
+    def _open(self) -> None:
+        if self._board is None:
+            self._stderr_read, self._stderr_write = os.pipe()
+            self._board, self._board_fd = HookBoard.create()
+
+
+def _end(launched: Launched) -> None:
+    """It has not been told to do anything yet."""
+    launched.host_end.close()
+    launched.process.kill()
+    launched.process.wait()
 
 
 @contextlib.contextmanager

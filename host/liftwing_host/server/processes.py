@@ -18,13 +18,11 @@ import weakref
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ..body_arena import BodyArena
-from ..errors import ConfigurationError
 from ..hookspecs import LEG_HOOKS
-from ..wire import VERSION, Head, HookBoard
+from ..wire import VERSION, Head
 from .ahead import Ahead
 from .call import AT_PREDICTOR, Call
-from .launch import host_path, launch
+from .launch import Launched, Launcher, host_path
 from .orphans import Orphans
 from .stderr import StderrTail
 from .template import Template
@@ -46,14 +44,12 @@ class Processes:
     Args:
         name: The plugin's distribution.
         orders: What to load: the fields of `liftwing_host.worker.plugin.ModelOrder` for each model.
-        python: The plugin's interpreter.
+        launcher: What begins them.
         log_level: What the processes log.
         threads: How many threads each worker's numeric libraries may use.
-        bodies: Where the large bodies lie that they are sent.
 
     Attributes:
         begun: Set once one of them has been launched.
-        board: The hooks that the workers run now.
         stderr: What all of them print.
         template: The template, while there is one.
         deaths: How many of them have ended otherwise than in good order.
@@ -64,29 +60,26 @@ class Processes:
         self,
         name: str,
         orders: Iterable[dict[str, Any]],
-        python: str,
+        launcher: Launcher,
         log_level: str,
         threads: int,
-        bodies: BodyArena,
     ) -> None:
         self.name = name
         self.begun = asyncio.Event()
         self.stderr = StderrTail()
         self.template: Template | None = None
         self.fork_refused: str | None = None
-        self.board, self._board_fd = HookBoard.create()
         self._init: Head = {
             "kind": "init",
             "version": VERSION,
             "models": list(orders),
             "log_level": log_level.upper(),
             # Another interpreter has a path of its own.
-            "path": host_path() if python == sys.executable else [],
+            "path": host_path() if launcher.python == sys.executable else [],
             "threads": threads,
         }
-        self._python = python
+        self._launcher = launcher
         self._threads = threads
-        self._bodies = bodies
         self._launched: dict[Worker | Template, subprocess.Popen[bytes]] = {}
         self._numbers = itertools.count()
         self._roles: dict[int, str] = {}
@@ -99,8 +92,9 @@ class Processes:
 
     async def open(self) -> None:
         """Be ready for child processes."""
-        if self.stderr.write_fd < 0:
-            await self.stderr.open()
+        fd = self._launcher.take_stderr()
+        if fd is not None:
+            await self.stderr.open(fd)
 
     async def begin_template(
         self, on_message: Callable[[Head], Any], on_delay: Callable[[str], Any]
@@ -115,7 +109,7 @@ class Processes:
             ConfigurationError: Its interpreter holds another version of liftwing-host, or cannot be begun.
         """
         await self.open()
-        host_end, child_end = socket.socketpair()
+        launched = self._launch(threads=1)
 
         def heard(head: Head) -> None:
             if head["kind"] == "unavailable":
@@ -123,8 +117,8 @@ class Processes:
             elif not self._heard(head):
                 on_message(head)
 
-        template = self._template(host_end, heard)
-        self._launched[template] = self._launch(child_end, threads=1)
+        template = self._template(launched.host_end, heard)
+        self._launched[template] = launched.process
         template.init(self._init | {"role": "template"})
         self.template = template
         return template
@@ -157,7 +151,7 @@ class Processes:
         if not isinstance(call.worker, Worker):
             return AT_PREDICTOR
         # An async worker runs many hooks at once; its byte of the board has room for one.
-        code = self.board[call.worker.number] if call.worker.role != "async" else 0
+        code = self._launcher.running(call.worker.number) if call.worker.role != "async" else 0
         running = LEG_HOOKS[code - 1] if code else ""
         return running if running in call.hooks else " or ".join(call.hooks)
 
@@ -168,8 +162,8 @@ class Processes:
             ConfigurationError: Its interpreter cannot be begun.
             OSError: There is no file descriptor left.
         """
-        host_end, child_end = socket.socketpair()
         if self.template is not None and self.fork_refused is None:
+            host_end, child_end = socket.socketpair()
             if worker.role == "compute":
                 worker.ahead = Ahead()
             ahead = worker.ahead.worker_end.fileno() if worker.ahead is not None else None
@@ -178,12 +172,9 @@ class Processes:
             child_end.close()
             await worker.connect(host_end)
         else:
-            try:
-                self._launched[worker] = self._launch(child_end, self._threads)
-            except BaseException:
-                host_end.close()
-                raise
-            await worker.connect(host_end)
+            launched = self._launch(self._threads)
+            self._launched[worker] = launched.process
+            await worker.connect(launched.host_end)
             worker.loads_itself = True
             worker.send(self._init | self._place(worker))
 
@@ -242,29 +233,14 @@ class Processes:
         await asyncio.gather(*(self.see_off(child) for child in list(self._launched)))
         self._orphans.close()
         self.stderr.close()
-        self.board.close()
-        os.close(self._board_fd)
+        self._launcher.close()
 
     def _exits_of(self, workers: Iterable[Worker]) -> list[asyncio.Future[None]]:
         """The ends to come of those that were forked."""
         return [self._exits[worker.pid] for worker in workers if worker.pid in self._exits]
 
-    def _launch(
-        self, child_end: socket.socket, threads: int, *, program: str = "liftwing_host.worker"
-    ) -> subprocess.Popen[bytes]:
-        with child_end:
-            try:
-                launched = launch(
-                    self._python,
-                    child_end,
-                    self._board_fd,
-                    self.stderr.write_fd,
-                    threads,
-                    self._bodies.fd,
-                    program=program,
-                )
-            except OSError as error:
-                raise ConfigurationError(f"Cannot begin {self._python}: {error.strerror}") from error
+    def _launch(self, threads: int) -> Launched:
+        launched = self._launcher.launch(threads)
         self.begun.set()
         return launched
 

@@ -10,14 +10,12 @@ import asyncio
 import importlib.util
 import logging
 import socket
-import subprocess
-import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ..body_arena import BodyArena
 from ..errors import ConfigurationError
 from ..wire import Head
+from .launch import Launched, Launcher
 from .processes import Processes, describe_status, first_of
 from .settings import PluginSettings
 from .template import Template
@@ -34,8 +32,8 @@ class RayProcesses(Processes):
     Args:
         name: The plugin's distribution.
         orders: As for `Processes`.
+        launcher: What begins the bridge, with the host's own interpreter.
         log_level: What the processes log.
-        bodies: Nothing of it can be read on another machine; the bridge is begun as other child processes are.
         address: The cluster's, as Ray's `init` takes it.
         settings: What a worker takes of the cluster.
 
@@ -47,14 +45,14 @@ class RayProcesses(Processes):
         self,
         name: str,
         orders: Iterable[dict[str, Any]],
+        launcher: Launcher,
         log_level: str,
-        bodies: BodyArena,
         address: str,
         settings: PluginSettings,
     ) -> None:
         _check(name, settings)
         # As many threads as it takes CPUs.
-        super().__init__(name, orders, sys.executable, log_level, max(1, int(settings.ray_num_cpus)), bodies)
+        super().__init__(name, orders, launcher, log_level, max(1, int(settings.ray_num_cpus)))
         self._init |= {
             "pool": name,
             "address": address,
@@ -149,10 +147,9 @@ class RayProcesses(Processes):
     def _exits_of(self, workers: Iterable[Worker]) -> list[asyncio.Future[None]]:
         return [self._ends[worker.number] for worker in workers if worker.number in self._ends]
 
-    def _launch(
-        self, child_end: socket.socket, threads: int, *, program: str = "liftwing_host.ray"
-    ) -> subprocess.Popen[bytes]:
-        return super()._launch(child_end, threads, program=program)
+    def _launch(self, threads: int) -> Launched:
+        self.begun.set()
+        return self._launcher.launch(threads, "liftwing_host.ray")
 
 
 class _Bridge(Template):

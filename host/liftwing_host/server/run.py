@@ -16,6 +16,7 @@ from .assembly import assemble
 from .discovery import Catalogue
 from .extension_view import View
 from .extensions import Extensions
+from .head_start import HeadStart
 from .host import EventTakers, Host
 from .listening import bind, let_in, look_at_all
 from .metrics import metrics_route
@@ -38,21 +39,26 @@ _HEAD_START = 0.1
 
 
 async def serve(
-    settings: Settings, catalogue: Catalogue, reporter: Reporter, read_again: Callable[[], Configured]
+    settings: Settings,
+    catalogue: Catalogue,
+    early: HeadStart,
+    reporter: Reporter,
+    read_again: Callable[[], Configured],
 ) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Args:
         settings: What the operator wants.
         catalogue: What is installed.
+        early: What has begun already. Whoever gives it sees to its end.
         reporter: What the operator is told meanwhile.
         read_again: Gives both anew, for a reload.
 
     Raises:
         ConfigurationError: A model is not installed, the port is taken, or an extension fails. No process is left.
     """
-    bodies = BodyArena()
-    pools = assemble(settings, catalogue, bodies)
+    bodies = early.bodies
+    pools = assemble(settings, catalogue, bodies, early.launchers)
     _warn_of_unused_tables(settings, pools)
     host = Host(pools, map(settings.served_as, settings.models), settings.host, bodies)
     sockets = bind(settings.host.port, settings.host.address)
@@ -85,7 +91,6 @@ async def serve(
         reporter.close()
         await asyncio.gather(*(pool.close() for pool in host.pools))
         await extensions.stop(view)
-        bodies.close()
 
 
 def _front(host: Host, extensions: Extensions, view: View) -> Server:

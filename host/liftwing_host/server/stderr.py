@@ -15,19 +15,17 @@ _LONGEST_LINE = 1 << 16
 
 
 class StderrTail(asyncio.Protocol):
-    """The reading end of the pipe that all processes of a pool write to."""
+    """What reads the pipe that all processes of a pool write to."""
 
     def __init__(self) -> None:
         self._lines: deque[str] = deque(maxlen=_LINES)
         self._rest = b""
         self._transport: asyncio.BaseTransport | None = None
-        self.write_fd = -1
 
-    async def open(self) -> None:
-        """Make the pipe and begin to read it. `write_fd` is for the child processes."""
-        read_fd, self.write_fd = os.pipe()
+    async def open(self, fd: int) -> None:
+        """Begin to read the pipe, from here on this object's own."""
         loop = asyncio.get_running_loop()
-        reading_end = os.fdopen(read_fd, "rb", buffering=0)
+        reading_end = os.fdopen(fd, "rb", buffering=0)
         self._transport, _ = await loop.connect_read_pipe(lambda: self, reading_end)
 
     def data_received(self, data: bytes) -> None:  # noqa: D102 - asyncio's
@@ -46,9 +44,6 @@ class StderrTail(asyncio.Protocol):
         return "\n".join(self._lines)
 
     def close(self) -> None:
-        """Close both ends that the host holds."""
-        if self.write_fd >= 0:
-            os.close(self.write_fd)
-            self.write_fd = -1
+        """Read no more."""
         if self._transport is not None:
             self._transport.close()
