@@ -1,4 +1,4 @@
-"""What is begun before the host can tell it what to be."""
+"""What is begun before the host can tell it what to be, and how little a process imports."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 import proc
 from command import run
-from distributions import path_with
+from distributions import install, path_with
 
 
 @pytest.mark.parametrize("workers", ["0", "1"])
@@ -20,6 +20,26 @@ def test_a_host_has_no_process_that_it_does_not_use(liftwing: Any, workers: str)
     assert host.predict({"a": 1}) == {"a": 1}
     children = [pid for pid in proc.family(host.process.pid) if proc.parent(pid) == host.process.pid]
     assert len(children) == 1, "the template, or the one that does everything"
+
+
+MODULES = """
+import sys
+from liftwing_host import Model
+
+class Modules(Model):
+    def predict(self, features):
+        return sorted(sys.modules)
+"""
+
+
+def test_a_plugin_without_async_hooks_has_no_asyncio(liftwing: Any, tmp_path: Path) -> None:
+    """Its import would take about as long as that of all else on the worker's side."""
+    code = {"modules": MODULES}
+    site = install(tmp_path, "liftwing-plugin-modules", models={"modules": "modules:Modules"}, code=code)
+    host = liftwing("modules", environ=path_with(site), arguments=["--workers", "1"])
+    imported = host.predict({})
+    assert "liftwing_host.worker.compute" in imported
+    assert [name for name in imported if name.partition(".")[0] in ("asyncio", "ssl", "concurrent")] == []
 
 
 HANGS = "import sys, time\nif 'liftwing_host.worker' in sys.orig_argv:\n    time.sleep(60)\n"

@@ -7,7 +7,8 @@ Nothing here imports Tornado or anything of `liftwing_host.server`; what the two
     template    the template: imports the plugin, loads its models, forks
     compute     a compute worker: `def` legs, one at a time
     async_      the async worker: `async def` legs, many at once
-    beside      what runs in a thread beside the loop of an async worker
+    async_legs, async_lifetime, beside
+                what that runs on its loop: legs, `start` and `stop`; what runs in a thread beside it
     describe    imports plugins to tell what they bring, and ends
     plugin      loading and asking a plugin; used by all of them
     legs        which hooks run where, and running them; used by all of them

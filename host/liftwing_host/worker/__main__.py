@@ -17,7 +17,6 @@ from pathlib import Path
 from ..body_arena import BodyWindow
 from ..errors import ConfigurationError
 from ..wire import VERSION, Head, HookBoard
-from .async_ import serve_async, serve_solo
 from .compute import serve_compute
 from .connection import Connection
 from .describe import describe
@@ -99,7 +98,11 @@ def _serve(
     end_with_host(connection.socket)
     if head["role"] == "compute":
         serve_compute(connection, models, board, head["number"])
-    elif head["role"] == "async":
+        return
+    # A plugin without `async def` hooks needs no event loop in any of its processes.
+    from .async_ import serve_async, serve_solo
+
+    if head["role"] == "async":
         serve_async(connection, models)
     else:
         serve_solo(connection, models, board, head["number"])

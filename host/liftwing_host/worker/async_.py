@@ -12,11 +12,13 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import cast
 
 from ..wire import CANCELLED, FrameReader, Head, HookBoard, frame
+from .async_legs import run_async_leg
+from .async_lifetime import start_models_async, stop_models_async
 from .beside import outcome_of
 from .compute import hook_entered
 from .connection import Connection
-from .legs import Leg, plan_legs, run_async_leg, run_compute_leg
-from .lifetime import hello, say_hello, start_models_async, stop_models, stop_models_async
+from .legs import Leg, plan_legs, run_compute_leg
+from .lifetime import hello, say_hello, stop_models
 from .plugin import LoadedModel
 
 __all__ = ["serve_async", "serve_solo"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import logging
 import os
@@ -21,18 +20,18 @@ from .hooks import Hook
 from .plugin import LoadedModel
 
 __all__ = [
+    "LAST_WORDS",
+    "arguments_at_ends",
     "end_process",
     "end_with_host",
     "hello",
     "leave_children_to_plugin",
     "leave_signals_to_host",
     "say_hello",
-    "start_models_async",
     "stop_models",
-    "stop_models_async",
 ]
 
-_LAST_WORDS = 1.0
+LAST_WORDS = 1.0
 """Seconds that a worker may live on after its host."""
 
 log = logging.getLogger("liftwing_host.worker")
@@ -63,33 +62,14 @@ def stop_models(models: Mapping[str, LoadedModel], kind: str) -> None:
             log.exception("stop of model %s failed in a %s worker", model.name, kind)
 
 
-async def start_models_async(models: Mapping[str, LoadedModel]) -> None:
-    """Run the ``async def start`` hooks. Raises what they raise."""
-    for model in models.values():
-        hook = model.hooks.get("start")
-        if hook is not None and hook.is_async:
-            await hook.function(**_arguments(hook, model))
-
-
-async def stop_models_async(models: Mapping[str, LoadedModel]) -> None:
-    """Run the ``async def stop`` hooks, as `stop_models` does."""
-    for model in models.values():
-        hook = model.hooks.get("stop")
-        if hook is not None and hook.is_async:
-            try:
-                # Less than `end_with_host` leaves it, so that the log tells.
-                await asyncio.wait_for(hook.function(**_arguments(hook, model)), _LAST_WORDS * 0.8)
-            except BaseException:
-                log.exception("stop of model %s failed in the async worker", model.name)
-
-
 def _run_plain(model: LoadedModel, name: str) -> None:
     hook = model.hooks.get(name)
     if hook is not None and not hook.is_async:
-        hook.function(**_arguments(hook, model))
+        hook.function(**arguments_at_ends(hook, model))
 
 
-def _arguments(hook: Hook, model: LoadedModel) -> dict[str, Any]:
+def arguments_at_ends(hook: Hook, model: LoadedModel) -> dict[str, Any]:
+    """What `start` and `stop` want."""
     return dict.fromkeys(hook.arguments, model.model)
 
 
@@ -139,7 +119,7 @@ def end_with_host(sock: socket.socket) -> None:
         poll.poll()
         # The hook that runs now has nobody to answer to. A worker that was idle runs its stop hooks meanwhile,
         # and is gone before this wakes.
-        time.sleep(_LAST_WORDS)
+        time.sleep(LAST_WORDS)
         os._exit(1)
 
     threading.Thread(target=watch, name="end-with-host", daemon=True).start()

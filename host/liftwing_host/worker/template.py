@@ -28,7 +28,6 @@ from ..errors import ConfigurationError
 from ..model import ModelConfig
 from ..wire import VERSION, Head
 from .connection import Connection
-from .development import watch_hooks
 from .failures import text_of, traceback_of
 from .legs import plan_legs
 from .lifetime import leave_signals_to_host
@@ -67,6 +66,8 @@ def serve_template(connection: Connection, orders: Sequence[ModelOrder], serve: 
             loaded = _load(connection, opening)
             if loaded is not None:
                 models[loaded.name] = loaded
+        if any(leg.kind == "async" for model in models.values() for leg in plan_legs(model)):
+            importlib.import_module(".async_", __package__)  # Once, for all that are forked.
         gc.collect()
         gc.freeze()
         refusal = _threads()
@@ -111,6 +112,8 @@ def _load(connection: Connection, opening: _Opening) -> LoadedModel | None:
         connection.send(_failed(opening.order, error))
         return None
     if opening.order.dev:
+        from .development import watch_hooks
+
         watch_hooks(opening.model)
     seconds = opening.seconds + time.monotonic() - began
     grown = max(0, _resident_bytes() - opening.bytes_before)

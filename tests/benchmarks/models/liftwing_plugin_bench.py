@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import orjson
@@ -23,17 +22,6 @@ class Cpu(Model):
 
     def predict(self, features: Any) -> Any:
         work.burn(work.CPU_SECONDS)
-        return features
-
-
-class Upstream(Model):
-    """Waits 50 ms for another service."""
-
-    async def fetch(self, payload: Any) -> Any:
-        await asyncio.sleep(work.WAIT_SECONDS)
-        return payload
-
-    def predict(self, features: Any) -> Any:
         return features
 
 
