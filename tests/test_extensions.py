@@ -278,6 +278,24 @@ def test_an_extension_that_fails_at_the_start_is_an_error_that_names_it(
     assert ended.stderr.count("Traceback") == 1
 
 
+def test_what_has_started_is_stopped_when_another_extension_fails_to_start(tmp_path: Path) -> None:
+    code = (
+        "from liftwing_host import hookimpl\n"
+        "@hookimpl\ndef liftwing_start(): print('start NAME')\n"
+        "@hookimpl\ndef liftwing_stop(): print('stop NAME')\n"
+    )
+    site = tmp_path / "site"
+    # The last one by its name starts first.
+    for name, more in (("a", ""), ("b", "@hookimpl\ndef liftwing_start(): 1 / 0"), ("c", "")):
+        own = code.replace("NAME", name) + more
+        install(site, f"extension-{name}", extensions={name: f"own_{name}"}, code={f"own_{name}": own})
+    install(site, "liftwing-plugin-tells", models={"tells": "tells:Tells"}, code={"tells": MODEL})
+    ended = command(site, "--model", "tells", "--port", "0")
+    assert ended.returncode == 2
+    assert "The extension b failed to start" in ended.stderr
+    assert ended.stdout.splitlines() == ["start c", "stop c"]
+
+
 @pytest.mark.parametrize("pattern", ["/own/(", "(?x) /own # page", "/(?P<one>a)(b)"])
 def test_a_pattern_that_cannot_be_matched_is_an_error_that_tells_it(tmp_path: Path, pattern: str) -> None:
     code = (

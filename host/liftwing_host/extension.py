@@ -125,7 +125,7 @@ def liftwing_start(host: HostView) -> Awaitable[None] | None:
 
 @hookspec
 def liftwing_stop(host: HostView) -> Awaitable[None] | None:
-    """The host has answered its last request, and ends."""
+    """The host has answered its last request, and ends; or it cannot start, and this extension has started."""
 
 
 @hookspec

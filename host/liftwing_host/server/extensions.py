@@ -46,6 +46,8 @@ class Extensions:
             self._manager.check_pending()
         except pluggy.PluginValidationError as error:
             raise ConfigurationError(f"{error} (the hooks are in liftwing_host.extension)") from None
+        starts = self._manager.hook.liftwing_start.get_hookimpls()
+        self._not_started = {found.plugin_name for found in starts}
 
     def _register(self, entry_point: metadata.EntryPoint) -> None:
         try:
@@ -62,17 +64,20 @@ class Extensions:
         """Let them begin what they need.
 
         Raises:
-            ConfigurationError: One cannot; the message names it.
+            ConfigurationError: One cannot; the message names it. The others are to be stopped.
         """
         for found in self._in_order(self._manager.hook.liftwing_start):
             with _blaming(found, "failed to start"):
                 answer = found.function(**dict.fromkeys(found.argnames, view))
                 if inspect.isawaitable(answer):
                     await answer
+            self._not_started.discard(found.plugin_name)
 
     async def stop(self, view: HostView) -> None:
-        """Let them end. What one raises is logged, and does not keep the others from ending."""
+        """Let those end that have started. What one raises is logged, and does not keep the others from ending."""
         for found in self._manager.hook.liftwing_stop.get_hookimpls():
+            if found.plugin_name in self._not_started:
+                continue
             try:
                 answer = found.function(**dict.fromkeys(found.argnames, view))
                 if inspect.isawaitable(answer):

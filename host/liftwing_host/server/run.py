@@ -66,9 +66,9 @@ async def serve(
     extensions, view = Extensions(catalogue.extensions), View(host)
     if extensions.takes_events:
         host.events = EventTakers(extensions.accept)
-    await extensions.start(view)
-    signals = _Signals(Reloader(host, read_again, lambda read: _assemble_again(host, *read, bodies)))
     try:
+        await extensions.start(view)
+        signals = _Signals(Reloader(host, read_again, lambda read: _assemble_again(host, *read, bodies)))
         reporter.listening(settings.host.address, port)
         reporter.loading(host.models.values())
         for pool in pools:
