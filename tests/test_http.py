@@ -6,11 +6,13 @@ import gzip
 import json
 import random
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from liftwing_host.pytest_plugin import LiveHost
 from raw_http import RawClient
+from tells import metric
 
 LIMIT = 100_000
 TOO_LARGE = b'{"error":"The request body is larger than the limit of 100000 bytes."}'
@@ -189,6 +191,18 @@ def test_a_client_that_asks_first_is_refused_before_it_sends(small_host: LiveHos
 def test_the_limit_holds_on_every_path(small_host: LiveHost) -> None:
     for path in ("/", "/nope", "/v1/models/nope:predict"):
         assert small_host.request("POST", path, b"x" * (LIMIT + 1)).status == 413
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_body_over_the_limit_is_counted_for_its_model(liftwing: Any, front: str, chunked: bool) -> None:
+    limit = {"LIFTWING_MAX_BODY_SIZE": "1000"}
+    host = liftwing("raw", environ=limit, arguments=["--workers", "1", "--http", front])
+    length = b"Transfer-Encoding: chunked" if chunked else b"Content-Length: 2000"
+    with RawClient(host.port) as client:
+        client.send(b"POST /v1/models/raw:predict HTTP/1.1\r\nHost: x\r\n%s\r\n\r\n" % length)
+        client.send(b"7d0\r\n" * chunked + b"x" * 2000 + b"\r\n0\r\n\r\n" * chunked)
+        assert client.reply().status == 413
+    assert metric(host, "liftwing_requests_total", model="raw", status="413") == 1
 
 
 def test_a_length_that_nobody_could_send_is_refused_at_once(small_host: LiveHost) -> None:

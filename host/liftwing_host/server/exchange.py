@@ -145,7 +145,7 @@ class Exchange:
         except ValueError:
             return  # The parser refuses it by itself.
         if announced > self._limit:
-            self._answer(error_response(PayloadTooLarge(self._limit)))
+            self._refuse_too_large()
         elif announced > LARGE:
             self._answer_before_body()
         if self.answered and (
@@ -164,7 +164,7 @@ class Exchange:
             if self._size > self._limit + _READ_AND_DROP:
                 self._finish()
         elif self._size > self._limit:
-            self._refuse(PayloadTooLarge(self._limit))
+            self._refuse_too_large()
         elif self._size <= LARGE or self.body_grows(self._size if before <= LARGE else len(chunk)):
             self._keep(chunk)
 
@@ -174,6 +174,13 @@ class Exchange:
         if response is not None:
             self._let_go()
             self._answer(response)
+
+    def _refuse_too_large(self) -> None:
+        asked_before = self._before_body.get(self._handler)
+        if self._on_answer is None and asked_before is not None:
+            # What that thinks of the request does not matter any more, but it counts what its model is asked.
+            attempt(asked_before, self, self.id)
+        self._refuse(PayloadTooLarge(self._limit))
 
     def body_grows(self, count: int) -> bool:
         """So many more bytes of a large body are in memory.
