@@ -182,6 +182,8 @@ def test_where_a_batch_raises_each_is_asked_alone_and_only_the_culprit_fails(
     [
         ("short", "predict_batch gave 3 predictions for 4 requests"),
         ("long", "predict_batch gave 8 predictions for 4 requests"),
+        ("set", "predict_batch gave a set; it must give a list, in the order of the requests"),
+        ("dict", "predict_batch gave a dict; it must give a list, in the order of the requests"),
         ("exit", "SystemExit: the batch is over"),
     ],
 )

@@ -104,10 +104,11 @@ def test_the_operator_may_say_that_a_model_must_not_be_run_twice(liftwing: Any, 
 def test_a_request_that_kills_two_workers_is_a_500_and_its_neighbours_go_on(liftwing: Any) -> None:
     host = liftwing("dies", "slow", arguments=["--workers", "3"])
     with asked_all_the_time(host, "slow", {"seconds": 0.01}) as statuses:
-        reply = host.post({"die": True}, "dies")
+        reply = host.post({"die": True}, "dies", {"x-request-id": "deadly"})
     assert (reply.status, reply.json()) == (
         500, {"error": "The process that ran dies died twice on this request."},
     )  # fmt: skip
+    assert "request deadly: the process that ran predict of dies died twice on this request" in host.log
     assert set(statuses) == {200}
     host.wait_for(lambda: len(proc.workers(host)) == 3, "three workers again")
 

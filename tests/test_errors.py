@@ -44,6 +44,7 @@ def said(reply: Reply) -> tuple[int, Any]:
     ("raised", "status", "text"),
     [
         ("InvalidInput", 400, "m"),
+        ("nothing more", 400, "Bad Request"),
         ("InferenceError", 500, "m"),
         ("teapot", 418, "short and stout"),
         ("an enumeration's", 422, "m"),

@@ -130,3 +130,27 @@ def test_what_is_told_to_every_process_ends_none_that_has_only_just_been_begun(
     assert first in proc.family(host.process.pid)
     for trace in ("Traceback", "was killed by", "begun again"):
         assert trace not in host.log
+
+
+LAST_WORDS = """
+import ctypes
+from liftwing_host import Model
+
+class LastWords(Model):
+    def predict(self, features):
+        print("half a character: \\ud83d")
+        if features:
+            ctypes.string_at(0)
+        return features
+"""
+
+
+def test_the_line_that_had_a_library_crash_is_in_the_log(liftwing: Any, tmp_path: Path) -> None:
+    code = {"last_words": LAST_WORDS}
+    models = {"last-words": "last_words:LastWords"}
+    site = install(tmp_path / "site", "liftwing-plugin-last-words", models=models, code=code)
+    host = liftwing("last-words", environ=path_with(site), arguments=["--workers", "1"])
+    assert host.predict({}) == {}, "what is printed fails no request"
+    host.wait_for(lambda: "half a character: \\ud83d" in host.log, "what was printed")
+    assert host.post({"crash": True}).status == 500
+    host.wait_for(lambda: 'last_words.py", line 9 in predict' in host.log, "the line")

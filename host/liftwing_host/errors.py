@@ -56,7 +56,7 @@ class LiftwingError(Exception):
     """The root. A plugin derives its own errors from it, with their `status`, and calls this `__init__` in its own.
 
     Args:
-        message: What the client reads. No paths, no internal addresses.
+        message: What the client reads. No paths, no internal addresses. What HTTP calls the status, where it is left out.
         status: HTTP status, from 400 to 599; the class's own where it is left out.
 
     Attributes:
@@ -66,10 +66,19 @@ class LiftwingError(Exception):
     status: ClassVar[int] = 500
     retry_after: str | None = None
 
-    def __init__(self, message: str, *, status: int | None = None) -> None:
-        super().__init__(message)
-        self.message = message
+    def __init__(self, message: str = "", *, status: int | None = None) -> None:
         self.http_status = self.status if status is None else status
+        self.message = message or _phrase(self.http_status)
+        super().__init__(self.message)
+
+
+def _phrase(status: int) -> str:
+    from http import HTTPStatus  # Not at every start.
+
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Error"
 
 
 class InvalidInput(LiftwingError):

@@ -31,7 +31,7 @@ class Batches(Model):
         time.sleep(features.get("alone", 0))
         return self._answer(features, request, None)
 
-    def predict_batch(self, features: list[dict[str, Any]], requests: list[Request]) -> list[Any]:
+    def predict_batch(self, features: list[dict[str, Any]], requests: list[Request]) -> Any:
         time.sleep(max(one.get("together", 0) for one in features))
         poisons = {one.get("poison") for one in features}
         if "raise" in poisons:
@@ -44,6 +44,10 @@ class Batches(Model):
         answers = [
             self._answer(one, request, values) for one, request in zip(features, requests, strict=True)
         ]
+        if "set" in poisons:
+            return set(map(str, answers))
+        if "dict" in poisons:
+            return dict(enumerate(answers))
         return answers[1:] if "short" in poisons else answers * 2 if "long" in poisons else answers
 
     def _answer(self, features: dict[str, Any], request: Request, batch: Any) -> dict[str, Any]:

@@ -36,6 +36,7 @@ class Raises(Model):
     def predict(self, features: dict[str, Any]) -> Any:
         error = {
             "InvalidInput": InvalidInput("m"),
+            "nothing more": InvalidInput,
             "InferenceError": InferenceError("m"),
             "teapot": LiftwingError("short and stout", status=418),
             "RuntimeError": RuntimeError("boom at /secret/path"),

@@ -248,6 +248,7 @@ class Pool:
     def _rescue(self, call: Call, line: Line) -> None:
         """What a dead worker ran is run once more, before all that waits; what has killed two is not."""
         call.deaths += 1
+        hook = self._processes.hook_of(call)
         call.worker = None
         call.disarm()
         if call.done:
@@ -265,6 +266,8 @@ class Pool:
         else:
             once = "on this request; it was not run again, since the model is not idempotent"
             died = once if call.deaths == 1 else "twice on this request"
+            name = call.head["request"]["id"]
+            log.error("request %s: the process that ran %s of %s died %s", name, hook, call.model, died)
             call.end(WorkerDied(f"The process that ran {call.model} died {died}."))
 
     def _changed(self, slot: Slot) -> None:

@@ -6,6 +6,7 @@ Reads `init` from the host and becomes a template, or a worker that loads for it
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import functools
 import logging
 import os
@@ -43,6 +44,10 @@ def main() -> None:
 def _become() -> None:
     socket_fd, board_fd = int(sys.argv[1]), int(sys.argv[2])
     die_with_parent()
+    # The last words of a process that a library kills: the line of Python that called it.
+    faulthandler.enable()
+    # What a plugin prints is for the log, and fails no request: half a character has no bytes otherwise. (As stderr has it.)
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     leave_signals_to_host()
     leave_children_to_plugin()
     connection = Connection(socket.socket(fileno=socket_fd))

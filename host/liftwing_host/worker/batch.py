@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 from ..errors import ConfigurationError
@@ -66,7 +66,7 @@ def _predict_together(model: LoadedModel, parts: list[_Part]) -> bool:
         "model": model.model,
     }
     try:
-        predictions = list(run_plain(hook, {name: given[name] for name in hook.arguments}))
+        predictions = _in_order(run_plain(hook, {name: given[name] for name in hook.arguments}))
         if len(predictions) != len(parts):
             raise ConfigurationError(
                 f"predict_batch gave {len(predictions)} predictions for {len(parts)} requests"
@@ -78,6 +78,19 @@ def _predict_together(model: LoadedModel, parts: list[_Part]) -> bool:
     for part, prediction in zip(parts, predictions, strict=True):
         part.value = prediction
     return True
+
+
+def _in_order(given: Any) -> list[Any]:
+    """What `predict_batch` gave, one for each request.
+
+    Raises:
+        ConfigurationError: Its order, or its parts, are not those of the requests: clients would get each other's answers.
+    """
+    if isinstance(given, Set | Mapping | str | bytes | bytearray):
+        raise ConfigurationError(
+            f"predict_batch gave a {type(given).__name__}; it must give a list, in the order of the requests"
+        )
+    return list(given)
 
 
 def _answer(leg: Leg, model: LoadedModel, part: _Part) -> tuple[Head, bytes]:
