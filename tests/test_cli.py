@@ -36,6 +36,18 @@ def test_serve_is_implied_and_kserves_spellings_are_accepted() -> None:
             assert f"Port {port} is already in use. Choose another with --port" in done.stderr
 
 
+def test_an_address_that_is_none_is_told() -> None:
+    done = run("--model", "echo", "--port", "0", "--address", "a..b")
+    assert done.returncode == 2
+    assert "address='a..b' is neither an address nor the name of a machine." in done.stderr
+
+
+def test_a_misspelt_variable_is_told_of_even_where_that_is_why_nothing_can_be_served() -> None:
+    done = run("--port", "0", LIFTWING_MODEL="echo")
+    assert done.returncode == 2
+    assert "LIFTWING_MODEL is none of the host's variables; did you mean LIFTWING_MODELS?" in done.stderr
+
+
 def test_the_summary_of_each_command_is_whole() -> None:
     listed = run("--help").stdout.partition("Commands:")[2]
     assert "plugins" in listed

@@ -109,12 +109,17 @@ def test_models_are_named_by_flags_or_a_variable_or_the_tables_of_the_file(
         (
             "WORKERS",
             "-1",
-            "a whole number of at least 0 (compute workers of each plugin; 0: one process for all)",
+            "a whole number of at least 0 and at most 1024 (compute workers of each plugin; 0: one process for all)",
         ),
         (
             "WORKERS",
             "two",
-            "a whole number of at least 0 (compute workers of each plugin; 0: one process for all)",
+            "a whole number of at least 0 and at most 1024 (compute workers of each plugin; 0: one process for all)",
+        ),
+        (
+            "WORKERS",
+            "1025",
+            "a whole number of at least 0 and at most 1024 (compute workers of each plugin; 0: one process for all)",
         ),
         ("TIMEOUT", "0", "a number greater than 0 (seconds that a request may take)"),
         ("TIMEOUT", "nan", "a number greater than 0 (seconds that a request may take)"),
@@ -140,6 +145,7 @@ def test_a_wrong_variable_is_named_with_its_value_and_what_is_allowed(
         ("port = '80'", " port='80' is not allowed: expected a whole number of at least 0 and at most 65535"),
         ("port = 80.0", " port=80.0 is not allowed: expected a whole number"),
         ("workers = true", " workers=True is not allowed: expected a whole number"),
+        ("downloads = '~no-such-user/a'", " downloads='~no-such-user/a' is not allowed: expected a path"),
         ("demo = 1", " demo=1 is not allowed: expected true or false"),
         (
             "[models.a]\ntimeout = 0",

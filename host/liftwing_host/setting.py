@@ -215,7 +215,7 @@ def _converted(raw: Any, kind: Any, *, from_text: bool) -> Any:
     if kind is type(None):
         raise ValueError
     if kind is Path and isinstance(raw, str):
-        return Path(raw).expanduser()
+        return _expanded(raw)
     if from_text and kind is bool:
         return _bool_from_text(raw)
     if from_text and kind in (int, float):
@@ -225,6 +225,13 @@ def _converted(raw: Any, kind: Any, *, from_text: bool) -> Any:
     if type(raw) is kind:
         return raw
     raise ValueError
+
+
+def _expanded(path: str) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:  # "~name" of nobody here.
+        raise ValueError from error
 
 
 def _bool_from_text(text: str) -> bool:

@@ -226,8 +226,12 @@ class HookBoard:
     def create(cls) -> tuple[HookBoard, int]:
         """A new board, and the file descriptor by which a child process opens the same."""
         fd = os.memfd_create("liftwing-hooks", os.MFD_CLOEXEC)
-        os.ftruncate(fd, cls.SLOTS)
-        return cls(fd), fd
+        try:
+            os.ftruncate(fd, cls.SLOTS)
+            return cls(fd), fd
+        except BaseException:
+            os.close(fd)
+            raise
 
     def __getitem__(self, number: int) -> int:
         return self._page[number % self.SLOTS]

@@ -5,7 +5,7 @@ Which file does what, in the order in which a request meets them::
     cli, configuration, discovery
                                  what to serve: flags, environment, TOML; what is installed
     settings, role               each key of those; which of a model's hooks run here
-    logs                         how much is logged, and where to
+    logs, own_process            how much is logged, and where to; streams, signals and limits of this process
     environments                 what is installed for other interpreters
     head_start                   the plugins' interpreters, begun before all that follows is imported
     run, report                  start, drain, stop; what the operator sees meanwhile

@@ -13,6 +13,7 @@ import click
 from ..errors import ConfigurationError
 from . import installed
 from .logs import LogLevel, log_to_stderr
+from .own_process import heed_signals, open_standard_streams, raise_descriptor_limit
 from .role import Role
 
 if TYPE_CHECKING:
@@ -157,6 +158,9 @@ def serve(models: tuple[str, ...], config: Path | None, **flags: Any) -> None:
     """Serve models until SIGTERM or Ctrl-C."""
     # What is imported stays: to look through it for garbage takes 5 % of the time. `run` enables it again.
     gc.disable()
+    open_standard_streams()
+    raise_descriptor_limit()
+    heed_signals()
     from . import configuration
     from .environments import discover_all
     from .head_start import HeadStart, chosen_plugins
@@ -167,11 +171,11 @@ def serve(models: tuple[str, ...], config: Path | None, **flags: Any) -> None:
 
     wanted, catalogue = read()
     log_to_stderr(wanted.host.log_level)
+    for variable, meant in configuration.misspelt_variables().items():
+        logging.getLogger("liftwing_host").warning(
+            "%s is none of the host's variables; did you mean %s?", variable, meant
+        )
     with HeadStart(chosen_plugins(wanted, catalogue)) as early:
-        for variable, meant in configuration.misspelt_variables().items():
-            logging.getLogger("liftwing_host").warning(
-                "%s is none of the host's variables; did you mean %s?", variable, meant
-            )
         import uvloop
 
         from . import run

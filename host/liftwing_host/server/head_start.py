@@ -86,15 +86,20 @@ class HeadStart:
     """
 
     def __init__(self, plugins: Iterable[ChosenPlugin]) -> None:
+        self._plugins = plugins
         self.bodies = BodyArena()
         self.launchers: dict[str, Launcher] = {}
-        for plugin in plugins:
-            if plugin.settings.executor == "processes":
-                launcher = self.launchers[plugin.name] = Launcher(plugin.python, self.bodies)
-                # The template, which is to fork; or else the one process that does everything.
-                launcher.launch_ahead(1 if plugin.settings.workers else plugin.threads)
 
     def __enter__(self) -> HeadStart:
+        try:
+            for plugin in self._plugins:
+                if plugin.settings.executor == "processes":
+                    launcher = self.launchers[plugin.name] = Launcher(plugin.python, self.bodies)
+                    # The template, which is to fork; or else the one process that does everything.
+                    launcher.launch_ahead(1 if plugin.settings.workers else plugin.threads)
+        except BaseException as error:  # Such as Ctrl-C.
+            self.__exit__(type(error), error, error.__traceback__)
+            raise
         return self
 
     def __exit__(

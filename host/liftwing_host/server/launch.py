@@ -49,15 +49,24 @@ def launch(
         program: The module that it runs.
     """
     fds = [child_end.fileno(), board_fd] + ([] if bodies_fd is None else [bodies_fd])
-    with _signals_blocked():
-        return subprocess.Popen(  # noqa: S603 - the interpreter is the operator's choice
-            [python, "-m", program, *map(str, fds)],
-            pass_fds=fds,
-            env=_environment(threads, own=python == sys.executable),
-            stdin=subprocess.DEVNULL,
-            stdout=stderr_fd,
-            stderr=stderr_fd,
-        )
+    process: subprocess.Popen[bytes] | None = None
+    try:
+        with _signals_blocked():
+            process = subprocess.Popen(  # noqa: S603 - the interpreter is the operator's choice
+                [python, "-m", program, *map(str, fds)],
+                pass_fds=fds,
+                env=_environment(threads, own=python == sys.executable),
+                stdin=subprocess.DEVNULL,
+                stdout=stderr_fd,
+                stderr=stderr_fd,
+            )
+    except BaseException:
+        # A signal that came meanwhile ends the host here, and nobody else knows of the process.
+        if process is not None:
+            process.kill()
+            process.wait()
+        raise
+    return process
 
 
 @dataclass(frozen=True)
@@ -85,8 +94,8 @@ class Launcher:
         # There only once something is to be launched: what is put together need not be begun.
         self._board: HookBoard | None = None
         self._board_fd = self._stderr_read = self._stderr_write = -1
-        # The one that was begun ahead, for the first who launches with as many threads.
-        self._ahead: tuple[int, Launched] | None = None
+        # The one that was begun ahead, and its environment.
+        self._ahead: tuple[dict[str, str], Launched] | None = None
 
     def running(self, number: int) -> int:
         """The hook that a worker runs now, by its byte of the board; 0: none."""
@@ -111,7 +120,8 @@ class Launcher:
         """
         ahead, self._ahead = self._ahead, None
         if ahead is not None:
-            if ahead[0] == threads and program == "liftwing_host.worker":
+            # (An extension may have changed the environment meanwhile.)
+            if ahead[0] == self._environment(threads) and program == "liftwing_host.worker":
                 return ahead[1]
             _end(ahead[1])
         self._open()
@@ -130,7 +140,7 @@ class Launcher:
     def launch_ahead(self, threads: int) -> None:
         """Begin now what is launched later. It waits to be told what it is to be."""
         with contextlib.suppress(ConfigurationError, OSError):  # Who launches it later is told.
-            self._ahead = threads, self.launch(threads)
+            self._ahead = self._environment(threads), self.launch(threads)
 
     def close(self) -> None:
         """Give back what is left. The processes have an end of their own, but for one that nobody has taken."""
@@ -145,10 +155,15 @@ class Launcher:
                 os.close(fd)
         self._board_fd = self._stderr_read = self._stderr_write = -1
 
+    def _environment(self, threads: int) -> dict[str, str]:
+        return _environment(threads, own=self.python == sys.executable)
+
     def _open(self) -> None:
+        # Each by itself: where the second one fails, it is tried again.
         if self._board is None:
-            self._stderr_read, self._stderr_write = os.pipe()
             self._board, self._board_fd = HookBoard.create()
+        if self._stderr_write < 0:
+            self._stderr_read, self._stderr_write = os.pipe()
 
 
 def _end(launched: Launched) -> None:

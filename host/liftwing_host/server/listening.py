@@ -26,10 +26,14 @@ def bind(port: int, address: str) -> list[socket.socket]:
     """Sockets that listen on a port; 0 takes a free one.
 
     Raises:
-        ConfigurationError: It is taken, or the address is not this machine's.
+        ConfigurationError: It is taken, or the address is none, or not this machine's.
     """
     try:
         return bind_sockets(port, address or None)
+    except UnicodeError:
+        raise ConfigurationError(
+            f"address={address!r} is neither an address nor the name of a machine."
+        ) from None
     except OSError as error:
         where = f"{address or 'all addresses'}, port {port}"
         if error.errno == errno.EADDRINUSE:

@@ -20,6 +20,9 @@ from .role import Role, role_of
 
 __all__ = ["HostSettings", "ModelSettings", "PluginSettings", "Settings", "downloads_of"]
 
+MOST_WORKERS = 1024
+"""Compute workers of a plugin; a number with a digit too many would fill the memory before anybody could say stop."""
+
 T = TypeVar("T", "ModelSettings", "PluginSettings")
 
 
@@ -31,7 +34,11 @@ class HostSettings:
     address: str = setting("", env="LIFTWING_ADDRESS", help="the address to listen on; all where empty")
     http: Literal["llhttp", "tornado"] = setting("llhttp", env="LIFTWING_HTTP", help="the parser of HTTP")
     workers: int | None = setting(
-        None, env="LIFTWING_WORKERS", minimum=0, help="compute workers of each plugin; 0: one process for all"
+        None,
+        env="LIFTWING_WORKERS",
+        minimum=0,
+        maximum=MOST_WORKERS,
+        help="compute workers of each plugin; 0: one process for all",
     )
     max_requests: int | None = setting(
         None,
@@ -69,7 +76,11 @@ class HostSettings:
         None, env="ASYNCIO_USE_PROCESS_POOL", help="Lift Wing's: false runs everything in one process"
     )
     asyncio_aux_workers: int | None = setting(
-        None, env="ASYNCIO_AUX_WORKERS", minimum=1, help="Lift Wing's name for the number of workers"
+        None,
+        env="ASYNCIO_AUX_WORKERS",
+        minimum=1,
+        maximum=MOST_WORKERS,
+        help="Lift Wing's name for the number of workers",
     )
     preprocess_mp: bool | None = setting(
         None, env="PREPROCESS_MP", help="Lift Wing's: false keeps preprocess out of the compute workers"
@@ -167,7 +178,9 @@ class ModelSettings:
 class PluginSettings:
     """The keys of ``[plugins.NAME]``."""
 
-    workers: int | None = setting(None, minimum=0, help="compute workers; 0: one process for all")
+    workers: int | None = setting(
+        None, minimum=0, maximum=MOST_WORKERS, help="compute workers; 0: one process for all"
+    )
     max_requests: int | None = setting(None, minimum=1, help="answers after which a worker is replaced")
     max_rss: int | None = setting(None, minimum=1, help="bytes of memory from which on a worker is replaced")
     python: Path | None = setting(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import sys
 from collections import deque
+
+from .logs import write_line
 
 __all__ = ["StderrTail"]
 
@@ -37,7 +38,7 @@ class StderrTail(asyncio.Protocol):
             self._lines.append(text)
             # A terminal that was closed, or a full disk, must not close the pipe: whatever a plugin prints would fail.
             with contextlib.suppress(OSError):
-                print(text, file=sys.stderr)
+                write_line(text)
 
     def last_lines(self) -> str:
         """The last lines that were printed."""
