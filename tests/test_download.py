@@ -17,6 +17,7 @@ import pytest
 import trustme
 
 from command import run
+from distributions import install, path_with
 
 CONTENT = bytes(range(256)) * 8192
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -33,6 +34,7 @@ class Publisher(ThreadingHTTPServer):
         self.break_after: list[int] = []
         self.breaks_with = b""
         self.status = 200
+        self.redirects_to: str | None = None
         self.tells_size = True
         self.asked: list[dict[str, str]] = []
 
@@ -50,6 +52,11 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         publisher = self.server
         publisher.asked.append({name.lower(): value for name, value in self.headers.items()})
+        if publisher.redirects_to:
+            self.send_response(302)
+            self.send_header("Location", publisher.redirects_to)
+            self.end_headers()
+            return
         if publisher.status != 200:
             self.send_error(publisher.status)
             return
@@ -72,6 +79,13 @@ class Handler(BaseHTTPRequestHandler):
         if end < len(content):
             # Past TLS, where there is any.
             os.write(self.connection.fileno(), publisher.breaks_with)
+
+
+def plugin_with(site: Path, file: str) -> dict[str, str]:
+    """Install a model `it` with one published file; where the command finds it."""
+    source = f"from liftwing_host import Model, PublishedFile\nclass It(Model):\n    files = ({file},)"
+    install(site, "liftwing-plugin-it", models={"it": "has_file:It"}, code={"has_file": source})
+    return path_with(site)
 
 
 @contextmanager
@@ -111,6 +125,58 @@ def test_a_file_that_is_there_is_not_fetched_again(publisher: Publisher, tmp_pat
     assert done.returncode == 0
     assert "is there already. Delete it to fetch it again." in done.stdout
     assert publisher.asked == []
+
+
+@pytest.mark.parametrize("given", [("--sha256", SHA256.upper()), ()], ids=["option", "plugin"])
+def test_a_file_that_is_there_is_compared_with_the_checksum_that_is_known(
+    publisher: Publisher, tmp_path: Path, given: tuple[str, ...]
+) -> None:
+    # The size is not what counts then.
+    declared = f"sha256={'0' * 64 if given else SHA256!r}, size=1"
+    environ = plugin_with(tmp_path / "site", f"PublishedFile({publisher.url!r}, 'model.bin', {declared})")
+    path = tmp_path / "model.bin"
+    path.write_bytes(CONTENT)
+    done = run("download", "it", "--to", str(tmp_path), *given, **environ)
+    assert done.returncode == 0, done.stderr
+    assert (
+        f"{path} is there already, and is the one wanted: {len(CONTENT)} bytes, SHA-256 {SHA256}"
+        in done.stdout
+    )
+    path.write_bytes(b"mine")
+    done = run("download", "it", "--to", str(tmp_path), *given, **environ)
+    assert done.returncode == 2
+    mine = hashlib.sha256(b"mine").hexdigest()
+    wanted = given[-1] if given else SHA256
+    assert f"{path} has SHA-256 {mine}, not {wanted}. Delete it to fetch it again." in done.stderr
+    assert path.read_bytes() == b"mine"
+    assert publisher.asked == []
+
+
+def test_without_a_checksum_the_size_that_the_plugin_declares_is_what_counts(
+    publisher: Publisher, tmp_path: Path
+) -> None:
+    environ = plugin_with(tmp_path / "site", f"PublishedFile({publisher.url!r}, 'model.bin', size=4)")
+    path = tmp_path / "model.bin"
+    path.write_bytes(b"mine")
+    assert (
+        f"{path} is there already, and is" in run("download", "it", "--to", str(tmp_path), **environ).stdout
+    )
+    path.write_bytes(b"not mine")
+    other = run("download", "it", "--to", str(tmp_path), **environ)
+    assert other.returncode == 2
+    assert f"{path} has 8 bytes, not 4. Delete it to fetch it again." in other.stderr
+    path.unlink()
+    fetched = run("download", "it", "--to", str(tmp_path), **environ)
+    assert fetched.returncode == 2
+    assert f"What was fetched has {len(CONTENT)} bytes, not 4: it was deleted." in fetched.stderr
+    assert [entry.name for entry in tmp_path.iterdir()] == ["site"]
+
+
+def test_a_folder_in_the_place_of_the_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / "model.bin").mkdir()
+    done = run("download", MODEL, "--to", str(tmp_path), "--sha256", SHA256)
+    assert done.returncode == 2
+    assert f"Cannot read {tmp_path}/model.bin: Is a directory." in done.stderr
 
 
 def test_a_connection_that_breaks_is_resumed_where_it_broke(publisher: Publisher, tmp_path: Path) -> None:
@@ -197,7 +263,7 @@ def test_a_file_that_changed_meanwhile_is_fetched_from_its_beginning(
 def test_a_wrong_checksum_leaves_no_file(publisher: Publisher, tmp_path: Path) -> None:
     done = run("download", MODEL, "--url", publisher.url, "--to", str(tmp_path), "--sha256", "0" * 64)
     assert done.returncode == 2
-    assert f"has the SHA-256 checksum {SHA256}, not {'0' * 64}" in done.stderr
+    assert f"What was fetched has SHA-256 {SHA256}, not {'0' * 64}: it was deleted." in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 
@@ -229,3 +295,30 @@ def test_what_cannot_be_downloaded_is_explained(arguments: list[str], said: str,
     done = run("download", *arguments, "--to", str(tmp_path))
     assert done.returncode == 2
     assert said in done.stderr
+
+
+def test_a_wrong_checksum_option_is_told_before_anything_is_fetched(
+    publisher: Publisher, tmp_path: Path
+) -> None:
+    done = run("download", MODEL, "--url", publisher.url, "--sha256", "", "--to", str(tmp_path / "to"))
+    assert done.returncode == 2
+    assert "--sha256 '' is wrong: a SHA-256 checksum has 64 hexadecimal digits." in done.stderr
+    assert (publisher.asked, list(tmp_path.iterdir())) == ([], [])
+
+
+@pytest.mark.parametrize("target", ["http://[bad/", "http://local..host/", "http://localhost:port/"])
+def test_a_redirection_to_what_is_no_url_is_told(publisher: Publisher, tmp_path: Path, target: str) -> None:
+    publisher.redirects_to = target
+    done = run("download", MODEL, "--url", publisher.url, "--to", str(tmp_path))
+    assert done.returncode == 2
+    assert f"Cannot fetch {publisher.url}: " in done.stderr
+    assert "Check the proxy settings (https_proxy), and where the server redirects to." in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(publisher.asked) == 1
+
+
+def test_a_published_file_may_go_to_a_folder_of_its_own(publisher: Publisher, tmp_path: Path) -> None:
+    environ = plugin_with(tmp_path / "site", f"PublishedFile({publisher.url!r}, 'en/model.bin')")
+    done = run("download", "it", "--to", str(tmp_path), **environ)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "en" / "model.bin").read_bytes() == CONTENT

@@ -14,7 +14,8 @@ from .errors import (
     ModelFileMissing,
 )
 from .hookspecs import hookimpl
-from .model import Model, ModelConfig, PublishedFile
+from .model import Model, ModelConfig
+from .published import PublishedFile
 from .request import Request
 from .setting import read_settings, setting
 

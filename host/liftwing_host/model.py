@@ -12,8 +12,9 @@ from typing import Any, ClassVar, Literal
 
 from .errors import ConfigurationError, ModelFileMissing
 from .hookspecs import HOOKS, hookimpl
+from .published import PublishedFile
 
-__all__ = ["Model", "ModelConfig", "PublishedFile"]
+__all__ = ["Model", "ModelConfig"]
 
 _LOOKS_LIKE = 0.9
 _OTHER_WORDS = {
@@ -21,25 +22,6 @@ _OTHER_WORDS = {
     "postprocessing": "postprocess",
     "batchpredict": "predict_batch",
 }
-
-
-@dataclass(frozen=True)
-class PublishedFile:
-    """A file of a model that is too large to ship in a wheel, and where it is published.
-
-    Attributes:
-        url: Where it can be fetched.
-        name: Its name in the folder of the model's downloads (`ModelConfig.downloads`).
-        sha256: Its checksum in hexadecimal, where the publisher gives one.
-        size: Its size in bytes, where it is known.
-        licence: The licence under which it is published.
-    """
-
-    url: str
-    name: str
-    sha256: str | None = None
-    size: int | None = None
-    licence: str = ""
 
 
 @dataclass(frozen=True)

@@ -17,12 +17,14 @@ from typing import Any, NamedTuple
 
 from ..errors import ConfigurationError
 
-__all__ = ["Downloaded", "download"]
+__all__ = ["Downloaded", "Expected", "download"]
 
 _CHUNK = 1 << 18
 _TIMEOUT = 60.0
 _USER_AGENT = "liftwing-host (https://pypi.org/project/liftwing-host/) Python-urllib"
 _TRIES_WITHOUT_PROGRESS = 3
+_NOT_UNDERSTOOD = (http.client.InvalidURL, ValueError)
+"""What is raised for a proxy, a redirection or a Content-Length that is none."""
 
 OnProgress = Callable[[int, "int | None"], Any]
 
@@ -40,14 +42,48 @@ class Downloaded(NamedTuple):
     sha256: str
     size: int
 
+    @classmethod
+    def at(cls, path: Path) -> Downloaded:
+        """What is at a path.
 
-def download(url: str, path: Path, sha256: str | None, on_progress: OnProgress) -> Downloaded:
+        Raises:
+            OSError: It cannot be read.
+        """
+        digest = hashlib.sha256()
+        with path.open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                digest.update(chunk)
+            return cls(path, digest.hexdigest(), file.tell())
+
+
+class Expected(NamedTuple):
+    """What is known of a file before it is there.
+
+    Attributes:
+        sha256: Its checksum in hexadecimal.
+        size: Its size in bytes; only looked at where there is no checksum.
+    """
+
+    sha256: str | None = None
+    size: int | None = None
+
+    def unlike(self, found: Downloaded) -> str | None:
+        """How a file differs, such as "3 bytes, not 4"; None where it is the one expected."""
+        if self.sha256 is not None:
+            is_same = found.sha256 == self.sha256.lower()
+            return None if is_same else f"SHA-256 {found.sha256}, not {self.sha256}"
+        if self.size is not None and found.size != self.size:
+            return f"{found.size} bytes, not {self.size}"
+        return None
+
+
+def download(url: str, path: Path, expected: Expected, on_progress: OnProgress) -> Downloaded:
     """Fetch a file, or the rest of it.
 
     Args:
-        url: Where it is published.
+        url: Where it is published; one in which `url_problem` finds nothing.
         path: Where it is to be.
-        sha256: The checksum that it must have, in hexadecimal, where it is known.
+        expected: What it must be.
         on_progress: Told the bytes that are there, and the bytes that there will be, if the server says.
 
     Raises:
@@ -62,11 +98,17 @@ def download(url: str, path: Path, sha256: str | None, on_progress: OnProgress) 
             try:
                 part.fetch(url, on_progress)
                 break
-            except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
+            except (
+                urllib.error.URLError,
+                http.client.HTTPException,
+                TimeoutError,
+                ConnectionError,
+                ValueError,
+            ) as error:
                 futile = 0 if part.size > before else futile + 1
                 if futile >= _TRIES_WITHOUT_PROGRESS or not _worth_another_try(error):
                     raise ConfigurationError(_explained(url, error, part)) from None
-        return part.finish(sha256)
+        return part.finish(expected)
     except OSError as error:
         raise ConfigurationError(f"Cannot write {path}: {error.strerror or error}.") from None
 
@@ -85,9 +127,7 @@ class _Part:
 
     def fetch(self, url: str, on_progress: OnProgress) -> None:
         """Ask for what is missing, or for all where the server has another file by now."""
-        request = urllib.request.Request(url, headers={"User-Agent": _USER_AGENT})  # noqa: S310 - see below
-        if request.type not in ("http", "https"):
-            raise ConfigurationError(f"{url} is neither an http nor an https URL.")
+        request = urllib.request.Request(url, headers={"User-Agent": _USER_AGENT})  # noqa: S310
         validator = self._validator(url)
         if self.size and validator:
             request.add_header("Range", f"bytes={self.size}-")
@@ -117,20 +157,18 @@ class _Part:
         if total is not None and size < total:
             raise ConnectionError(f"the connection broke after {size} of {total} bytes")
 
-    def finish(self, sha256: str | None) -> Downloaded:
+    def finish(self, expected: Expected) -> Downloaded:
         """Give the file its name, if it is what it should be."""
-        with self._part.open("rb") as file:
-            found = _digest(file)
+        found = Downloaded.at(self._part)
         self._note.unlink(missing_ok=True)
-        if sha256 is not None and found != sha256.lower():
+        difference = expected.unlike(found)
+        if difference:
             self._part.unlink()
             raise ConfigurationError(
-                f"What was fetched has the SHA-256 checksum {found}, not {sha256}: it was deleted. Fetch it again, "
-                f"or ask the publisher for the checksum."
+                f"What was fetched has {difference}: it was deleted. Fetch it again, or ask its publisher."
             )
-        size = self.size
         self._part.replace(self._path)
-        return Downloaded(self._path, found, size)
+        return found._replace(path=self._path)
 
     def _validator(self, url: str) -> str | None:
         if not self._note.exists():
@@ -161,22 +199,18 @@ def _read(response: http.client.HTTPResponse) -> bytes:
         raise ConnectionError(str(error)) from error
 
 
-def _digest(file: Any) -> str:
-    digest = hashlib.sha256()
-    while chunk := file.read(_CHUNK):
-        digest.update(chunk)
-    return digest.hexdigest()
-
-
 def _worth_another_try(error: Exception) -> bool:
-    return (
-        not isinstance(error, urllib.error.HTTPError) or error.code >= http.HTTPStatus.INTERNAL_SERVER_ERROR
-    )
+    if isinstance(error, urllib.error.HTTPError):
+        return error.code >= http.HTTPStatus.INTERNAL_SERVER_ERROR
+    return not isinstance(error, _NOT_UNDERSTOOD)
 
 
 def _explained(url: str, error: Exception, part: _Part) -> str:
     if isinstance(error, urllib.error.HTTPError):
         return f"The server answered {error.code} {error.reason} for {url}."
+    if isinstance(error, _NOT_UNDERSTOOD):
+        advice = "Check the proxy settings (https_proxy), and where the server redirects to."
+        return f"Cannot fetch {url}: {error}. {advice}"
     reason = error.reason if isinstance(error, urllib.error.URLError) else error
     kept = (
         f" The {part.size} bytes that arrived are kept; the same command goes on from there."

@@ -11,7 +11,8 @@ from typing import Any
 import click
 
 from ..errors import ConfigurationError
-from .download import OnProgress, download
+from ..published import sha256_problem, url_problem
+from .download import Downloaded, Expected, OnProgress, download
 
 __all__ = ["fetch_files"]
 
@@ -35,19 +36,44 @@ def fetch_files(
     """
     if not files:
         raise ConfigurationError(f"{model} has no published files: there is nothing to download.")
-    if len(files) > 1 and (url or sha256):
+    if len(files) > 1 and (url is not None or sha256 is not None):
         raise ConfigurationError(f"{model} has {len(files)} files; --url and --sha256 are for a single one.")
+    if url is not None and (problem := url_problem(url)):
+        raise ConfigurationError(f"--url {url!r} is wrong: {problem}.")
+    if sha256 is not None and (problem := sha256_problem(sha256)):
+        raise ConfigurationError(f"--sha256 {sha256!r} is wrong: {problem}.")
     for file in files:
         path = folder / file["name"]
-        if path.exists():
-            click.echo(f"{path} is there already. Delete it to fetch it again.")
+        expected = Expected(sha256 or file["sha256"], file["size"])
+        if _is_there(path, expected):
             continue
         source = url or file["url"]
         licence = f" ({file['licence']})" if file["licence"] else ""
         click.echo(f"Fetching {source}{licence}", err=True)
         with _progress(file["name"]) as on_progress:
-            done = download(source, path, sha256 or file["sha256"], on_progress)
+            done = download(source, path, expected, on_progress)
         click.echo(f"{done.path}: {done.size} bytes, SHA-256 {done.sha256}")
+
+
+def _is_there(path: Path, expected: Expected) -> bool:
+    """Whether the file need not be fetched, which the operator is told.
+
+    Raises:
+        ConfigurationError: What is there is another file, or cannot be read. Nothing is overwritten.
+    """
+    try:
+        if not path.exists():
+            return False
+        if expected == Expected():
+            click.echo(f"{path} is there already. Delete it to fetch it again.")
+            return True
+        found = Downloaded.at(path)
+    except OSError as error:
+        raise ConfigurationError(f"Cannot read {path}: {error.strerror or error}.") from None
+    if difference := expected.unlike(found):
+        raise ConfigurationError(f"{path} has {difference}. Delete it to fetch it again.")
+    click.echo(f"{path} is there already, and is the one wanted: {found.size} bytes, SHA-256 {found.sha256}")
+    return True
 
 
 @contextmanager

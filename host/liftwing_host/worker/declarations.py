@@ -7,7 +7,7 @@ import types
 from typing import Any, TypeVar
 
 from ..errors import ConfigurationError
-from ..model import PublishedFile
+from ..published import PublishedFile
 
 __all__ = ["declared_example", "declared_files", "declared_of_type"]
 
