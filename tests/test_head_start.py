@@ -42,6 +42,22 @@ def test_a_plugin_without_async_hooks_has_no_asyncio(liftwing: Any, tmp_path: Pa
     assert [name for name in imported if name.partition(".")[0] in ("asyncio", "ssl", "concurrent")] == []
 
 
+def test_what_an_extension_puts_into_the_environment_reaches_the_first_process_as_well(
+    liftwing: Any, tmp_path: Path
+) -> None:
+    sets = "import os\nfrom liftwing_host import hookimpl\n"
+    sets += "@hookimpl\ndef liftwing_start(): os.environ['TOKEN'] = 'secret'\n"
+    site = install(tmp_path, "sets-extension", extensions={"sets": "sets"}, code={"sets": sets})
+    tells = "import os\nfrom liftwing_host import Model\nclass Tells(Model):\n"
+    tells += "    def predict(self, features): return {'token': os.environ.get('TOKEN')}\n"
+    install(
+        site, "liftwing-plugin-env-tells", models={"env-tells": "env_tells:Tells"}, code={"env_tells": tells}
+    )
+    host = liftwing("env-tells", environ=path_with(site), arguments=["--workers", "1"])
+    assert host.predict({}) == {"token": "secret"}
+    assert proc.template(host)
+
+
 HANGS = "import sys, time\nif 'liftwing_host.worker' in sys.orig_argv:\n    time.sleep(60)\n"
 
 
