@@ -81,3 +81,48 @@ class M(Model):
 """
     install(tmp_path, "liftwing-plugin-reads", models={"reads": "reads:M"}, code={"reads": code})
     assert liftwing("reads", environ=path_with(tmp_path)).predict(0) == [2, 3]
+
+
+@pytest.mark.parametrize(
+    ("entry_point", "code"),
+    [
+        (
+            "reads:M",
+            "from dataclasses import dataclass\nfrom liftwing_host import Model, setting\n"
+            "@dataclass(frozen=True)\nclass S:\n    factor: int = setting(2)\n"
+            "class M(Model):\n    settings: S = S()\n    def predict(self): return self.settings.factor",
+        ),
+        (
+            "reads:M",
+            "from liftwing_host import Model\nclass M(Model):\n    settings = None\n"
+            "    def load(self): self.settings = {'factor': 2}\n"
+            "    def predict(self): return self.settings['factor']",
+        ),
+        (
+            "reads",
+            "from types import SimpleNamespace\nfrom liftwing_host import hookimpl\n"
+            "settings = SimpleNamespace(factor=2)\n@hookimpl\ndef predict(): return settings.factor",
+        ),
+    ],
+    ids=["annotated, with a value", "its own in load", "a module's own"],
+)
+def test_an_attribute_settings_that_declares_or_is_no_dataclass_is_let_be(
+    liftwing: Any, tmp_path: Path, entry_point: str, code: str
+) -> None:
+    install(tmp_path, "liftwing-plugin-reads", models={"reads": entry_point}, code={"reads": code})
+    assert liftwing("reads", environ=path_with(tmp_path), arguments=["--workers", "1"]).predict(0) == 2
+
+
+def test_who_reads_a_setting_that_no_annotation_declares_is_told_how_to(
+    liftwing: Any, tmp_path: Path
+) -> None:
+    code = """
+from liftwing_host import Model
+class M(Model):
+    def predict(self): return [getattr(self.settings, "b", "default"), self.settings.a]
+"""
+    install(tmp_path, "liftwing-plugin-reads", models={"reads": "reads:M"}, code={"reads": code})
+    host = liftwing("reads", environ=path_with(tmp_path), arguments=["--workers", "1"])
+    assert host.post({}).status == 500
+    host.wait_for(lambda: "AttributeError: there is no setting 'a': the model declares no" in host.log, "log")
+    assert "with the dataclass that has them: `settings: S`\n" in host.log

@@ -200,6 +200,9 @@ MISTAKES = {
     "class-spelling": (CLASS + "def pre_process(self): ...", "did you mean preprocess?"),
     "class-async-load": (CLASS + "async def load(self): ...\n    def predict(self): ...", "load must be a plain function"),
     "class-settings": ("class S: ...\n" + CLASS + "settings: S\n    def predict(self): ...", "the annotation of settings is S, and must be a dataclass of setting() fields"),
+    "class-settings-class": (SETTINGS + "a: int = setting(1)\n" + CLASS + "settings = S\n    def predict(self): ...", "M.settings is assigned, which declares no settings: annotate it instead, `settings: S`."),
+    "class-settings-value": (SETTINGS + "a: int = setting(1)\n" + CLASS + "settings: S\n    def predict(self): ...\nBase = M\nclass M(Base):\n    settings = S(2)", "M.settings is assigned, which declares no settings: annotate it instead, `settings: S`."),
+    "class-settings-nowhere": (CLASS + "settings: 'Nope'\n    def predict(self): ...", "M has the annotation settings: 'Nope', which cannot be resolved: name 'Nope' is not defined. It must name a dataclass"),
     "class-setting-variable": (SETTINGS + "path: str = setting('')\n" + CLASS + "settings: S\n    def predict(self): ...", "the setting S.path would be read from PATH, which the system sets: give it a variable of its own"),
     "class-setting-type": (SETTINGS + "tags: list[str] | None = setting(None)\n" + CLASS + "settings: S\n    def predict(self): ...", "the setting S.tags is declared as list[str] | None, and must be a str, int, float, bool, Path or Literal"),
     "class-batch-size": (CLASS + "max_batch_size = 'many'\n    def predict(self): ...", "the model's max_batch_size is 'many', and must be a whole number"),
@@ -217,6 +220,7 @@ MISTAKES = {
     "module-fetch": (MODULE + "def fetch(): ...\n@hookimpl\ndef predict(): ...", "fetch must be `async def`"),
     "module-no-predict": (MODULE + "def preprocess(): ...", "the plugin has no predict hook"),
     "module-unmarked": ("def predict(features): ...", "predict is not marked with @hookimpl, and would never run."),
+    "module-settings": (SETTINGS + "a: int = setting(1)\nsettings = S()\n" + MODULE + "def predict(): ...", "module_settings.settings is assigned, which declares no settings: annotate it instead, `settings: S`."),
     "module-files": (MODULE + "def predict(): ...\nfiles = ['a.bin']", "the model's files is ['a.bin'], and must be a tuple of PublishedFile"),
     "module-half-marked": (MODULE + "def predict(): ...\ndef preprocess(payload): ...", "preprocess is not marked with @hookimpl"),
 }  # fmt: skip

@@ -17,7 +17,7 @@ import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 from ..errors import ConfigurationError
 from ..model import Model, ModelConfig
@@ -42,6 +42,12 @@ _MEND = (
 @dataclass(frozen=True)
 class _NoSettings:
     """Those of a model that declares none."""
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise AttributeError(
+            f"there is no setting {name!r}: the model declares no settings. Annotate its class (or, at the top, its "
+            f"module) with the dataclass that has them: `settings: S`"
+        )
 
 
 @dataclass(frozen=True)
@@ -188,15 +194,41 @@ def _instance(found: type[Model], config: ModelConfig) -> Model:
 
 
 def _annotated_settings(found: type[Model] | types.ModuleType) -> Any:
-    """What the annotation `settings` names. Others are let be: they may name what only type checkers import."""
+    """What the annotation `settings` names. Others are let be: they may name what only type checkers import.
+
+    Raises:
+        ConfigurationError: It names nothing that can be found, or a dataclass is assigned to `settings` instead.
+    """
     for place in [found] if isinstance(found, types.ModuleType) else found.__mro__:
         annotations = inspect.get_annotations(place)
         if "settings" in annotations:
-            module = place if isinstance(place, types.ModuleType) else sys.modules.get(place.__module__)
-            alone = type(place.__name__, (), {"__annotations__": {"settings": annotations["settings"]}})
-            names = vars(module) if module is not None else {}
-            return typing.get_type_hints(alone, names, dict(vars(place)))["settings"]
+            return _resolved(annotations["settings"], place)
+        _reject_assigned(place)
     return Any
+
+
+def _resolved(annotation: Any, place: type | types.ModuleType) -> Any:
+    module = place if isinstance(place, types.ModuleType) else sys.modules.get(place.__module__)
+    alone = type(place.__name__, (), {"__annotations__": {"settings": annotation}})
+    names = vars(module) if module is not None else {}
+    try:
+        return typing.get_type_hints(alone, names, dict(vars(place)))["settings"]
+    except Exception as error:  # noqa: BLE001 - the text of an annotation is code, and may raise anything
+        raise ConfigurationError(
+            f"{place.__name__} has the annotation settings: {annotation!r}, which cannot be resolved: {error}. It must "
+            f"name a dataclass of setting() fields that its module defines, or imports for more than type checkers."
+        ) from None
+
+
+def _reject_assigned(place: type | types.ModuleType) -> None:
+    """In a class, what the host has read hides it from the hooks; in a module, no operator could set any of it."""
+    assigned = vars(place).get("settings")
+    if dataclasses.is_dataclass(assigned):
+        named = (assigned if isinstance(assigned, type) else type(assigned)).__name__
+        raise ConfigurationError(
+            f"{place.__name__}.settings is assigned, which declares no settings: annotate it instead, "
+            f"`settings: {named}`. (If it is nothing that an operator is to set, call it something else.)"
+        )
 
 
 def _settings(found: type[Model] | types.ModuleType, order: ModelOrder) -> Any:
