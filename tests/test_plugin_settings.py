@@ -101,6 +101,62 @@ def test_a_setting_of_a_type_that_none_can_have_is_refused_whether_it_is_set_or_
         )
 
 
+@pytest.mark.parametrize(
+    ("kind", "made", "told"),
+    [
+        (int, setting("x"), "'x', which is not allowed: expected a whole number."),
+        (int, setting(30, minimum=1, maximum=10), "30, which is not allowed: expected a whole number of at least 1 and at most 10."),
+        (int, setting(True), "True, which is not allowed: expected a whole number."),
+        (int, setting(1.5), "1.5, which is not allowed: expected a whole number."),
+        (float, setting(0, above=0, help="kg"), "0, which is not allowed: expected a number greater than 0 (kg)."),
+        (float, setting(float("nan"), minimum=0), "nan, which is not allowed: expected a number of at least 0."),
+        (bool, setting("yes"), "'yes', which is not allowed: expected true or false."),
+        (Literal["a", "b"], setting("c"), "'c', which is not allowed: expected one of 'a', 'b'."),
+        (str, setting(None), "None, which is not allowed: expected a text, or the type … | None."),
+        (int | None, setting("x"), "'x', which is not allowed: expected a whole number."),
+        (str, setting(str), "<class 'str'>, which is not allowed: expected a text."),
+        (str, field(default_factory=list), "[], which is not allowed: expected a text."),
+    ],
+)  # fmt: skip
+def test_a_default_that_no_operator_could_set_is_refused(kind: Any, made: Any, told: str) -> None:
+    with pytest.raises(ConfigurationError) as error:
+        read_settings(make_dataclass("Wrong", [("a", kind, made)]))
+    assert error.value.message == f"the setting Wrong.a has the default {told}"
+
+
+def test_a_wrong_default_is_refused_even_where_the_operator_has_set_another() -> None:
+    declared = make_dataclass("Wrong", [("a", int, setting("x"))])
+    with pytest.raises(ConfigurationError, match="has the default 'x'"):
+        read_settings(declared, table={"a": 1})
+
+
+class Wiki(str):
+    """A text that is more than one."""
+
+    __slots__ = ()
+
+
+@pytest.mark.parametrize(
+    ("kind", "made", "value"),
+    [
+        (float, setting(1), 1.0),
+        (Path, setting("~/m"), Path("~/m").expanduser()),
+        (Path | None, setting("/m"), Path("/m")),
+        (Path, setting(Path("~/m")), Path("~/m")),
+        (float, setting(float("inf"), above=0), float("inf")),
+        (str, setting(Wiki("enwiki")), Wiki("enwiki")),
+        (int | None, setting(None, minimum=1), None),
+        (Literal["a", None], setting(None), None),
+        (int, field(default_factory=lambda: 7), 7),
+    ],
+)
+def test_a_default_may_be_what_is_of_the_type_or_becomes_it_as_in_the_file(
+    kind: Any, made: Any, value: object
+) -> None:
+    found = vars(read_settings(make_dataclass("Right", [("a", kind, made)])))["a"]
+    assert (found, type(found)) == (value, type(value))
+
+
 @pytest.mark.parametrize("name", ["lang", "path", "user", "tmpdir"])
 def test_a_setting_that_a_variable_of_the_system_would_set_is_refused_until_it_has_one_of_its_own(
     name: str,

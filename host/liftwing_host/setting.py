@@ -81,7 +81,8 @@ def setting(
     """Declare one setting: a dataclass field.
 
     Args:
-        default: Its value where nobody sets it. A setting without one is required.
+        default: Its value where nobody sets it, of the field's type and within the limits. A setting without one is
+            required.
         env: The environment variable that sets it; the field's name in capitals where left out. A field whose name in
             capitals is a variable of the system's, such as `path`, needs one.
         minimum: The least number allowed.
@@ -112,15 +113,19 @@ def read_settings(
 
     Raises:
         ConfigurationError: Names the key or variable, the value and what is allowed; or a field whose type no setting
-            can have, or whose variable is the system's.
+            can have, whose variable is the system's, or whose default is not allowed.
     """
     table, environ = table or {}, environ or {}
     fields = _fields(declared)
     types_of = typing.get_type_hints(declared)
     _check_types(declared, {name: types_of[name] for name in fields})
     _check_variables(declared, fields)
+    values = {
+        name: _checked_default(field.default, types_of[name], field, declared)
+        for name, field in fields.items()
+        if field.default is not dataclasses.MISSING
+    }
     given = _by_field(fields, table, where, others)
-    values: dict[str, Any] = {}
     for name, field in fields.items():
         variable = variable_of(field)
         if name in given:
@@ -128,7 +133,9 @@ def read_settings(
             values[name] = _checked(raw, types_of[name], field, f"{where} {key}", from_text=False)
         elif environ.get(variable, "") != "":
             values[name] = _checked(environ[variable], types_of[name], field, variable, from_text=True)
-        elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+        elif field.default_factory is not dataclasses.MISSING:
+            values[name] = _checked_default(field.default_factory(), types_of[name], field, declared)
+        elif field.default is dataclasses.MISSING:
             wanted = _allowed(types_of[name], field)
             raise ConfigurationError(
                 f"{variable} is not set. Set it in the environment, or {name} in {where}: {wanted}."
@@ -199,6 +206,29 @@ def _checked(raw: Any, wanted: Any, field: dataclasses.Field[Any], source: str, 
     raise ConfigurationError(f"{source}={raw!r} is not allowed: expected {_allowed(wanted, field)}.")
 
 
+def _checked_default(default: Any, wanted: Any, field: dataclasses.Field[Any], declared: type) -> Any:
+    """A default as the field's type. The author may mean what an operator cannot set: None, infinity, a subclass."""
+    if default is None and type(None) in _alternatives(wanted):
+        return None
+    for kind in _alternatives(wanted):
+        try:
+            value = _converted(default, kind, from_text=False)
+        except ValueError:
+            if (
+                typing.get_origin(kind) is Literal
+                or isinstance(default, bool)
+                or not isinstance(default, kind)
+            ):
+                continue
+            value = default
+        if _in_range(value, field.metadata, finite=False):
+            return value
+    raise ConfigurationError(
+        f"the setting {declared.__name__}.{field.name} has the default {default!r}, which is not allowed: expected "
+        f"{_allowed(wanted, field)}{', or the type … | None' if default is None else ''}."
+    )
+
+
 def _alternatives(wanted: Any) -> tuple[Any, ...]:
     if typing.get_origin(wanted) in (Union, types.UnionType):
         return typing.get_args(wanted)
@@ -242,12 +272,12 @@ def _bool_from_text(text: str) -> bool:
     raise ValueError
 
 
-def _in_range(value: Any, metadata: Mapping[str, Any]) -> bool:
+def _in_range(value: Any, metadata: Mapping[str, Any], *, finite: bool = True) -> bool:
     if not isinstance(value, int | float) or isinstance(value, bool):
         return True
     minimum, maximum, above = (metadata.get(bound) for bound in ("minimum", "maximum", "above"))
     return (
-        math.isfinite(value)
+        (math.isfinite(value) or not finite)
         and (minimum is None or value >= minimum)
         and (maximum is None or value <= maximum)
         and (above is None or value > above)
