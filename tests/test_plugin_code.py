@@ -126,3 +126,65 @@ class M(Model):
     assert host.post({}).status == 500
     host.wait_for(lambda: "AttributeError: there is no setting 'a': the model declares no" in host.log, "log")
     assert "with the dataclass that has them: `settings: S`\n" in host.log
+
+
+OF_ONE_NAME = """
+from liftwing_host import Model, PublishedFile, hookimpl
+class Misspelt(Model):
+    max_batchsize = 4
+    accept_raw = True
+    exmaple = {"a": 1}
+    file = (PublishedFile("https://example.org/7", "a.bin"),)
+    fork_safe = False
+    def predict(self): ...
+class Own(Model):
+    files = ()
+    file = [1]
+    examples_seen = 0
+    name_of_wiki = ["enwiki"]
+    max_length = batch_size = 512
+    files_read = []
+    idempotant = "a text"
+    _exmaple = {}
+    def examples(self): ...
+    @property
+    def example_(self): ...
+    def predict(self): ...
+class Raw(Own):
+    accepts_raw = True
+    example = b"bytes"
+class Set(Own):
+    example = {1}
+"""
+
+
+def test_what_is_called_almost_as_a_declaration_is_told_once_and_an_authors_own_attribute_is_not(
+    liftwing: Any, tmp_path: Path
+) -> None:
+    models = {
+        "misspelt": "names:Misspelt",
+        "own": "names:Own",
+        "of-raw": "names:Raw",
+        "module": "names_too",
+    }
+    of_module = "from liftwing_host import hookimpl\nforksafe = False\n@hookimpl\ndef predict(): ..."
+    code = {"names": OF_ONE_NAME, "names_too": of_module}
+    install(tmp_path, "liftwing-plugin-names", models=models | {"set": "names:Set"}, code=code)
+    host = liftwing(*models, "set", environ=path_with(tmp_path), arguments=["--workers", "2"])
+    told = [line.partition("] ")[2] for line in host.log.splitlines() if " WARNING " in line]
+    attribute = (
+        "its attribute {} declares nothing. Did you mean {}? (If it is one of your own, start its name with "
+    )
+    assert [line for line in told if line.startswith("model ")] == [
+        f"model {model}: {attribute.format(*names)}an underscore.)"
+        for model, *names in (
+            ("misspelt", "max_batchsize", "max_batch_size"),
+            ("misspelt", "accept_raw", "accepts_raw"),
+            ("misspelt", "exmaple", "example"),
+            ("misspelt", "file", "files"),
+            ("module", "forksafe", "fork_safe"),
+        )
+    ] + [
+        "model set: its example is not shown, since JSON cannot hold it (Type is not JSON serializable: set). Write it "
+        "with dicts, lists, texts, numbers, True, False and None"
+    ]

@@ -207,6 +207,8 @@ MISTAKES = {
     "class-setting-type": (SETTINGS + "tags: list[str] | None = setting(None)\n" + CLASS + "settings: S\n    def predict(self): ...", "the setting S.tags is declared as list[str] | None, and must be a str, int, float, bool, Path or Literal"),
     "class-setting-default": (SETTINGS + "a: int = setting(30, minimum=1, maximum=10)\n" + CLASS + "settings: S\n    def predict(self): ...", "the setting S.a has the default 30, which is not allowed: expected a whole number of at least 1 and at most 10."),
     "class-batch-size": (CLASS + "max_batch_size = 'many'\n    def predict(self): ...", "the model's max_batch_size is 'many', and must be a whole number"),
+    "class-batch-zero": (CLASS + "max_batch_size = 0\n    def predict(self): ...", "the model's max_batch_size is 0, and must be a whole number, 1 or more"),
+    "class-batch-negative": (CLASS + "max_batch_size = -3\n    def predict(self): ...", "the model's max_batch_size is -3, and must be a whole number, 1 or more"),
     "class-idempotent": (CLASS + "idempotent = 'no'\n    def predict(self): ...", "the model's idempotent is 'no', and must be True or False"),
     "class-batch-method": (CLASS + "def max_batch_size(self): ...\n    def predict(self): ...", "the model's max_batch_size is a method, and must be a whole number"),
     "class-example": (CLASS + "def example(self): ...\n    def predict(self): ...", "the model's example is a method, and must be a payload"),

@@ -107,8 +107,8 @@ class LoadedModel:
             self.gives = "prediction" if "postprocess" in hooks else "response"
         hooks = {name: hook for name, hook in hooks.items() if name not in _ELSEWHERE[order.role]}
         self.beside_loop = frozenset(order.beside_loop)
-        batch = order.max_batch_size or declared_of_type(plugin, "max_batch_size", 32)
-        self.max_batch_size = max(1, batch) if "predict_batch" in hooks else 1
+        batch = order.max_batch_size or declared_of_type(plugin, "max_batch_size", 32, positive=True)
+        self.max_batch_size = batch if "predict_batch" in hooks else 1
         self.plugin = plugin
         self.hooks = hooks
         self.model: Any = plugin

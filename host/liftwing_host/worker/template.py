@@ -28,6 +28,7 @@ from ..errors import ConfigurationError
 from ..model import ModelConfig
 from ..wire import VERSION, Head
 from .connection import Connection
+from .declarations import warn_of_declarations
 from .failures import text_of, traceback_of
 from .legs import plan_legs
 from .lifetime import leave_signals_to_host
@@ -57,6 +58,8 @@ def serve_template(connection: Connection, orders: Sequence[ModelOrder], serve: 
     """
     gc.disable()
     opened = [opening for order in orders if (opening := _open(connection, order)) is not None]
+    for opening in opened:  # Here alone: workers that load for themselves would say it again, each of them.
+        warn_of_declarations(opening.model.plugin, opening.model.name)
     models: dict[str, LoadedModel] = {}
     refusal = next(
         (f"model {it.model.name} says fork_safe = False" for it in opened if not it.model.fork_safe), None
