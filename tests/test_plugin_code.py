@@ -145,7 +145,7 @@ class Own(Model):
     max_length = batch_size = 512
     files_read = []
     idempotant = "a text"
-    _exmaple = {}
+    _example = {}
     def examples(self): ...
     @property
     def example_(self): ...
