@@ -65,6 +65,10 @@ def test_the_plugin_of_the_readme_and_its_test_work(liftwing: Serve, tmp_path: P
     assert "1 passed" in done.stdout, done.stdout + done.stderr
     host = liftwing("letters", environ={"PYTHONPATH": str(site)})
     assert host.post({}).json() == {"error": 'Missing "text" in input data.'}
+    host.wait_for(lambda: " is ready: " in host.log, "the report")
+    curl = host.log.partition("try: ")[2].splitlines()[0]
+    tried = subprocess.run(["bash", "-c", f"{curl} -s"], capture_output=True, text=True, check=True)
+    assert tried.stdout == '{"score":8.0}'
 
 
 def test_the_configuration_of_the_readme_is_accepted(tmp_path: Path) -> None:
