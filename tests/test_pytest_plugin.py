@@ -54,6 +54,35 @@ def test_settings_may_hold_any_text(liftwing: Any) -> None:
     assert host.predict({})["path"] == path
 
 
+def test_settings_may_be_paths(liftwing: Any, tmp_path: Path) -> None:
+    host = liftwing("tuned", settings={"path": tmp_path}, arguments=["--workers", "1"])
+    assert host.predict({})["path"] == str(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("models", "options", "said"),
+    [
+        (
+            ["tuned"],
+            {"settings": {"path": None}},
+            "[models.tuned] path is None, which a configuration file cannot say: leave path out, and it has its default.",
+        ),
+        (["tuned"], {"settings": {"path": {1}}}, "[models.tuned] path is {1}, and must be a str, int, float"),
+        (["echo"], {"config": {"workers": None}}, "workers is None, which"),
+        (["echo"], {"environ": {"A": 1}}, "environ['A'] is 1, and must be a str: write '1'."),
+        (["echo"], {"environ": {"A": None}}, "environ['A'] is None, and must be a str: leave it out."),
+        (["echo"], {"arguments": ["--workers", 1]}, "arguments has 1, which must be a str: '1'."),
+        ([["echo"]], {}, 'A model is named by a str, and not by [\'echo\']: liftwing("NAME", "OTHER").'),
+    ],
+)
+def test_what_no_host_can_be_given_is_refused_by_name(
+    liftwing: Callable[..., LiveHost], models: list[Any], options: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(TypeError) as caught:
+        liftwing(*models, **options)
+    assert str(caught.value).startswith(said)
+
+
 @pytest.mark.parametrize("model", FAILURES)
 def test_a_model_that_does_not_load_fails_the_test_at_once_with_the_reason(
     liftwing: Callable[..., LiveHost], model: str

@@ -32,6 +32,8 @@ from urllib.parse import quote
 
 import pytest
 
+from .configuration_file import as_toml
+
 __all__ = ["LiveHost", "Reply", "liftwing", "wait_until"]
 
 _PORT = re.compile(r"listening on .*port (\d+)")
@@ -78,7 +80,7 @@ class LiveHost:
 
     Args:
         models: The names of the models to serve.
-        settings: The keys of ``[models.NAME]`` of the first model.
+        settings: The keys of ``[models.NAME]`` of the first model; a Path is written as its text.
         config: The rest of the TOML file, as nested dicts.
         arguments: Further arguments of the command line.
         environ: Further variables of its environment.
@@ -86,6 +88,7 @@ class LiveHost:
 
     Raises:
         AssertionError: The host ended, or a model did not load; the message holds the reason and the log.
+        TypeError: A name, a value or an argument is of a type that it cannot be; the message names it.
     """
 
     def __init__(
@@ -98,12 +101,14 @@ class LiveHost:
         environ: Mapping[str, str] | None = None,
         wait: bool = True,
     ) -> None:
+        _check_texts(models, arguments, environ or {})
         self.models = list(models)
+        toml = as_toml(_with_settings(config or {}, self.models, settings))
         self._folder = tempfile.TemporaryDirectory(prefix="liftwing-")
         self._log_path = Path(self._folder.name, "log")
         self._last_log = ""
         config_path = Path(self._folder.name, "liftwing.toml")
-        config_path.write_text(_toml(_with_settings(config or {}, self.models, settings)), encoding="utf-8")
+        config_path.write_text(toml, encoding="utf-8")
         command = [*self.command(), "serve", "--port", "0"]
         command += ["--address", "127.0.0.1", "--config", str(config_path), *arguments]
         for name in self.models:
@@ -252,6 +257,19 @@ def liftwing() -> Iterator[Callable[..., LiveHost]]:
         yield serve
 
 
+def _check_texts(models: Sequence[Any], arguments: Sequence[Any], environ: Mapping[str, Any]) -> None:
+    for name in models:
+        if not isinstance(name, str):
+            raise TypeError(f'A model is named by a str, and not by {name!r}: liftwing("NAME", "OTHER").')
+    for argument in arguments:
+        if not isinstance(argument, str | os.PathLike):
+            raise TypeError(f"arguments has {argument!r}, which must be a str: {str(argument)!r}.")
+    for name, value in environ.items():
+        if not isinstance(value, str | os.PathLike):
+            told = "leave it out" if value is None else f"write {str(value)!r}"
+            raise TypeError(f"environ[{name!r}] is {value!r}, and must be a str: {told}.")
+
+
 def _with_settings(
     config: Mapping[str, Any], models: Sequence[str], settings: Mapping[str, Any] | None
 ) -> dict[str, Any]:
@@ -259,30 +277,3 @@ def _with_settings(
     if settings:
         tables.setdefault(models[0], {}).update(settings)
     return {**config, "models": tables}
-
-
-def _toml(tables: Mapping[str, Any]) -> str:
-    """The keys of a mapping as TOML."""
-    lines = [f"{_json(key)} = {_json(value)}" for key, value in tables.items() if not _is_table(value)]
-    for key, value in tables.items():
-        if _is_table(value):
-            lines += _toml_table(_json(key), value)
-    return "\n".join(lines) + "\n"
-
-
-def _toml_table(name: str, table: Mapping[str, Any]) -> list[str]:
-    lines = [f"[{name}]"]
-    lines += [f"{_json(key)} = {_json(value)}" for key, value in table.items() if not _is_table(value)]
-    for key, value in table.items():
-        if _is_table(value):
-            lines += _toml_table(f"{name}.{_json(key)}", value)
-    return lines
-
-
-def _json(value: Any) -> str:
-    """JSON's strings, numbers and lists are TOML's, too, where nothing is written as half a pair of surrogates."""
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def _is_table(value: Any) -> bool:
-    return isinstance(value, Mapping)
