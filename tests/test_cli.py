@@ -239,6 +239,22 @@ def test_the_start_up_report_has_a_line_for_each_model_with_a_curl_that_works(
     assert done.stdout == '{"a":1}'
 
 
+def test_the_curl_of_the_report_works_for_a_name_that_must_be_quoted(
+    liftwing: Callable[..., LiveHost], tmp_path: Path
+) -> None:
+    name = "bad name/x?$(it)"
+    code = {
+        "named": "from liftwing_host import hookimpl\n@hookimpl\ndef predict(features): return [features]"
+    }
+    folder = install(tmp_path, "liftwing-plugin-it", models={name: "named"}, code=code)
+    host = liftwing(name, environ=path_with(folder))
+    assert host.predict(1) == [1]
+    host.wait_for(lambda: " is ready: " in host.log, "the report")
+    curl = host.log.partition("try: ")[2].splitlines()[0]
+    done = subprocess.run(["bash", "-c", f"{curl} -s"], capture_output=True, text=True, check=True)
+    assert done.stdout == "[{}]"
+
+
 def test_a_model_that_failed_says_so_in_the_report(liftwing: Callable[..., LiveHost]) -> None:
     host = liftwing("load-misconfigured", wait=False)
     said = "load-misconfigured (liftwing-plugin-zoo 1.0) is NOT READY: Set THE_VARIABLE to the path of the weights."

@@ -168,7 +168,9 @@ class LiveHost:
     def post(self, payload: Any, model: str | None = None, headers: Mapping[str, str] | None = None) -> Reply:
         """Ask a model (the first one where none is named) with a JSON payload, or with bytes as they are."""
         body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
-        return self.request("POST", f"/v1/models/{quote(model or self.models[0])}:predict", body, headers)
+        return self.request(
+            "POST", f"/v1/models/{quote(model or self.models[0], safe='')}:predict", body, headers
+        )
 
     def predict(self, payload: Any, model: str | None = None) -> Any:
         """The model's answer to a payload, decoded.
@@ -183,7 +185,7 @@ class LiveHost:
 
     def ready(self, model: str) -> bool:
         """Whether a model is ready."""
-        return self.get(f"/v1/models/{quote(model)}").status == 200
+        return self.get(f"/v1/models/{quote(model, safe='')}").status == 200
 
     def wait_until_ready(self, timeout: float = _STARTED_WITHIN) -> None:
         """Wait until all models are ready.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import shlex
 import sys
 from collections.abc import Iterable
@@ -103,11 +104,21 @@ def _line(model: ServedModel, port: int) -> str:
     legs = ", then ".join(f"{' + '.join(leg.hooks)} ({_place(leg, model)})" for leg in model.legs)
     role = "" if model.role == "all" else f" as {model.role}"
     example = "{}" if model.example is None else json.dumps(model.example)
-    curl = f"; try: curl localhost:{port}/v1/models/{model.name}:predict -d {shlex.quote(example)}"
+    curl = f"; try: curl localhost:{port}/v1/models/{_in_url(model.name)}:predict -d {shlex.quote(example)}"
     return (
         f"{model.name} ({brought}) is ready{role}: loaded in {model.seconds:.2f} s, "
         f"{model.memory / _MIB:.0f} MiB, {workers}; {legs}" + (curl if model.role != "predictor" else "")
     )
+
+
+def _in_url(name: str) -> str:
+    """A name as a URL and a shell take it."""
+    if re.fullmatch(r"[A-Za-z0-9_.-]+", name):
+        return name
+    # A start waits for no import that hardly any name needs.
+    from urllib.parse import quote
+
+    return quote(name, safe="")
 
 
 def _place(leg: Leg, model: ServedModel) -> str:
