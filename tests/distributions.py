@@ -19,6 +19,7 @@ def install(
     models: Mapping[str, str] | None = None,
     families: Mapping[str, str] | None = None,
     extensions: Mapping[str, str] | None = None,
+    others: Mapping[str, Mapping[str, str]] | None = None,
     code: Mapping[str, str] | None = None,
 ) -> Path:
     """Write a distribution's metadata, and its modules where it has any.
@@ -30,13 +31,14 @@ def install(
         models: Its models, and where their code is.
         families: Its families, likewise.
         extensions: Its extensions of the host, likewise.
+        others: Its entry points in other groups, by the group.
         code: The source of its modules.
     """
     info = folder / f"{name.replace('-', '_')}-{version}.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
     groups = {"liftwing_host.models": models or {}, "liftwing_host.families": families or {}}
-    groups["liftwing_host"] = extensions or {}
+    groups |= {"liftwing_host": extensions or {}, **(others or {})}
     lines = []
     for group, entry_points in groups.items():
         lines += [f"[{group}]", *(f"{key} = {value}" for key, value in entry_points.items())]

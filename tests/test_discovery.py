@@ -12,6 +12,7 @@ import pytest
 from distributions import install, path_with
 from liftwing_host.errors import ConfigurationError, PluginNotFound
 from liftwing_host.pytest_plugin import LiveHost
+from liftwing_host.server.cli import main
 from liftwing_host.server.discovery import Catalogue, Offer, discover
 
 
@@ -160,6 +161,84 @@ def test_a_clash_ends_the_command_with_both_names(tmp_path: Path) -> None:
     done = liftwing_host("--model", "twice", "--port", "0", environ=path_with(tmp_path))
     assert done.returncode == 2
     assert "brought by liftwing-plugin-a 1.0 and liftwing-plugin-b 1.0." in done.stderr
+
+
+def test_a_clash_is_told_in_both_lists(tmp_path: Path, monkeypatch: Any, capfd: Any) -> None:
+    import importlib_metadata
+
+    def ended(command: str) -> tuple[Any, str, str]:
+        with pytest.raises(SystemExit) as end:
+            main([command])
+        return (end.value.code, *capfd.readouterr())
+
+    def only_here(**wanted: Any) -> importlib_metadata.EntryPoints:
+        """Not what else is installed, which takes long to import, and may be broken."""
+        found = importlib_metadata.distributions(path=[str(tmp_path)])
+        points = importlib_metadata.EntryPoints(point for each in found for point in each.entry_points)
+        return points.select(**wanted)
+
+    monkeypatch.setattr(importlib_metadata, "entry_points", only_here)
+    monkeypatch.syspath_prepend(tmp_path)
+    code = {"twice": "from liftwing_host import hookimpl\n@hookimpl\ndef predict(features): ..."}
+    install(tmp_path, "liftwing-plugin-a", models={"twice": "twice", "once": "twice"}, code=code)
+    assert ended("plugins") == (0, "liftwing-plugin-a 1.0\tok\n  once\t\n  twice\t\n", "")
+    families = {"twice": "twice"}
+    install(tmp_path, "liftwing-plugin-b", version="2.0", models={"twice": "twice"}, families=families)
+    by_b, by_a = (
+        f"also brought by liftwing-plugin-{each}; uninstall one of them" for each in ("b 2.0", "a 1.0")
+    )
+    listed = f"once\tliftwing-plugin-a 1.0\ntwice\tliftwing-plugin-a 1.0\t{by_b}\n"
+    # A family's name is another.
+    listed += f"twice\tliftwing-plugin-b 2.0\t{by_a}\nWIKI-twice\tliftwing-plugin-b 2.0\n"
+    assert ended("models") == (0, listed, "")
+    status, listed, said = ended("plugins")
+    assert f"liftwing-plugin-a 1.0\tok\n  once\t\n  twice\t\t{by_b}\n" in listed
+    assert f"  twice\t\t{by_a}\n  WIKI-twice\t\n" in listed
+    assert (
+        said == "Error: A model that is brought more than once cannot be served; its line tells what to do.\n"
+    )
+    assert status == 2
+
+
+def test_a_distribution_that_brings_a_name_twice_is_told_in_the_list_too() -> None:
+    other = Offer("x", False, "module:Other", "liftwing-plugin-a", "1.0")
+    catalogue = Catalogue([offer("x"), other, offer("y")])
+    assert [catalogue.clash(each) for each in catalogue.offers] == [
+        "also brought as module:Other; leave one of them in its entry points",
+        "also brought as module:Class; leave one of them in its entry points",
+        "",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("group", "name", "asked", "meant"),
+    [
+        ("liftwing_host.model", "it", "it", "liftwing_host.models"),
+        ("liftwing_host.modles", "my-it", "my-it", "liftwing_host.models"),
+        ("liftwing_host.plugins", "it", "it", "liftwing_host.models"),
+        ("liftwing_host.family", "rareness", "enwiki-rareness", "liftwing_host.families"),
+    ],
+)
+def test_a_model_in_a_misspelt_group_is_told_with_the_right_one(
+    group: str, name: str, asked: str, meant: str, tmp_path: Path
+) -> None:
+    install(tmp_path, "liftwing-plugin-it", others={group: {name: "it:It"}})
+    done = liftwing_host("--model", asked, "--port", "0", environ=path_with(tmp_path))
+    assert done.returncode == 2
+    assert (
+        f"No installed plugin brings a model named {asked!r}. liftwing-plugin-it 1.0 has an entry point named {name} "
+        f"in the group {group}, which the host does not know. Write it into the group {meant} in the plugin's "
+        "pyproject.toml, and install it again.\n"
+    ) in done.stderr
+    assert "pip install" not in done.stderr
+
+
+def test_an_entry_point_of_another_name_or_of_another_program_is_no_misspelt_model(tmp_path: Path) -> None:
+    others = {"liftwing_host.model": {"other": "it:It"}, "liftwing.models": {"it": "it:It"}}
+    install(tmp_path, "liftwing-plugin-it", others=others)
+    done = liftwing_host("--model", "it", "--port", "0", environ=path_with(tmp_path))
+    assert "which the host does not know" not in done.stderr
+    assert "No installed plugin brings a model named 'it'." in done.stderr
 
 
 def test_a_host_without_a_model_to_serve_says_so(tmp_path: Path) -> None:

@@ -77,15 +77,27 @@ class Offer:
 class Catalogue:
     """All offers of the installed distributions, and what of them extends the host.
 
+    Args:
+        offers: The models and families.
+        extensions: The entry points of the host's extensions.
+        installed: All entry points that there are; looked through only where a model is not found.
+
     Attributes:
         offers: The models and families.
         extensions: The entry points of the host's extensions.
     """
 
-    def __init__(self, offers: Iterable[Offer], extensions: Iterable[metadata.EntryPoint] = ()) -> None:
+    def __init__(
+        self,
+        offers: Iterable[Offer],
+        extensions: Iterable[metadata.EntryPoint] = (),
+        installed: Iterable[metadata.EntryPoint] = (),
+    ) -> None:
         self.extensions = tuple(extensions)
+        self._installed = installed
         self.offers = sorted(
-            set(offers), key=lambda offer: (offer.distribution, offer.name, offer.entry_point)
+            set(offers),
+            key=lambda offer: (offer.distribution, offer.name, offer.is_family, offer.entry_point),
         )
 
     def find(self, model: str) -> Offer:
@@ -114,6 +126,24 @@ class Catalogue:
             raise PluginNotFound(self._not_found(model))
         return found[0]
 
+    def clash(self, offer: Offer) -> str:
+        """What keeps an offer from being served: another one of the same name. Empty where there is none."""
+        same = [
+            each
+            for each in self.offers
+            if each != offer and (each.name, each.is_family) == (offer.name, offer.is_family)
+        ]
+        others = [
+            each for each in same if (each.distribution, each.python) != (offer.distribution, offer.python)
+        ]
+        if others:
+            names = " and ".join(dict.fromkeys(f"{each.distribution} {each.version}" for each in others))
+            return f"also brought by {names}; uninstall one of them"
+        if same:
+            places = " and as ".join(each.entry_point for each in same)
+            return f"also brought as {places}; leave one of them in its entry points"
+        return ""
+
     def by_distribution(self) -> dict[tuple[str, str], list[Offer]]:
         """The offers of each distribution, by its name and version."""
         grouped: dict[tuple[str, str], list[Offer]] = defaultdict(list)
@@ -124,6 +154,9 @@ class Catalogue:
     def _not_found(self, model: str) -> str:
         text = f"No installed plugin brings a model named {model!r}."
         wiki, _, ending = model.rpartition("-")
+        misspelt = self._in_no_known_group(model, ending if wiki else None)
+        if misspelt:
+            return f"{text} {misspelt}"
         names = [offer.name for offer in self.offers if not offer.is_family]
         families = {offer.name: offer.pattern for offer in self.offers if offer.is_family}
         near = difflib.get_close_matches(model, names) or [name for name in names if model in name]
@@ -142,6 +175,20 @@ class Catalogue:
             text += " If its plugin is not installed yet: pip install liftwing-plugin-NAME."
         return text + " `liftwing-host models` lists what can be served here."
 
+    def _in_no_known_group(self, model: str, family: str | None) -> str:
+        """What is wrong where the model's entry point is in a group such as `liftwing_host.model`; else empty."""
+        for point in self._installed:
+            if not point.group.startswith(f"{EXTENSIONS}.") or point.group in {MODELS, FAMILIES}:
+                continue
+            [meant] = difflib.get_close_matches(point.group, (MODELS, FAMILIES), n=1, cutoff=0)
+            if point.name == (model if meant == MODELS else family):
+                by = f"{point.dist.name} {point.dist.version}" if point.dist else "A distribution"
+                return (
+                    f"{by} has an entry point named {point.name} in the group {point.group}, which the host does not know. "
+                    f"Write it into the group {meant} in the plugin's pyproject.toml, and install it again."
+                )
+        return ""
+
 
 def discover(elsewhere: Iterable[Offer] = ()) -> Catalogue:
     """Read the metadata of everything that is installed.
@@ -156,7 +203,7 @@ def discover(elsewhere: Iterable[Offer] = ()) -> Catalogue:
     installed = metadata.entry_points()
     own = _offers(installed)
     offers = [*(offer for offer in own if offer.distribution not in replaced), *elsewhere]
-    return Catalogue(offers, installed.select(group=EXTENSIONS))
+    return Catalogue(offers, installed.select(group=EXTENSIONS), installed)
 
 
 def extension_points() -> Iterable[metadata.EntryPoint]:

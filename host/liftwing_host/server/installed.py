@@ -14,7 +14,7 @@ import click
 from ..errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from .discovery import Offer
+    from .discovery import Catalogue
 
 __all__ = ["deploy", "download", "install", "models", "plugins"]
 
@@ -22,9 +22,10 @@ __all__ = ["deploy", "download", "install", "models", "plugins"]
 @click.command()
 def models() -> None:
     """List the models that can be served, from metadata alone."""
-    offers = _installed()
-    for offer in offers:
-        click.echo(f"{offer.pattern}\t{offer.distribution} {offer.version}")
+    catalogue = _installed()
+    for offer in catalogue.offers:
+        clash = catalogue.clash(offer)
+        click.echo(f"{offer.pattern}\t{offer.distribution} {offer.version}" + (f"\t{clash}" if clash else ""))
 
 
 @click.command()
@@ -34,9 +35,9 @@ def plugins() -> None:
     Of each plugin its version, its models, and whether it can be imported.
     """
     from .describe import describe
-    from .discovery import Catalogue, extensions
+    from .discovery import extensions
 
-    catalogue = Catalogue(_installed())
+    catalogue = _installed()
     broken = False
     for (distribution, version), offers in catalogue.by_distribution().items():
         described = describe(offers)
@@ -45,13 +46,18 @@ def plugins() -> None:
         click.echo(f"{distribution} {version}\t{'BROKEN' if failed else 'ok'}")
         for offer in offers:
             head = described[offer.name]
-            click.echo(f"  {offer.pattern}\t{head['error'] if 'error' in head else head['summary']}")
+            clash = catalogue.clash(offer)
+            told = head["error"] if "error" in head else head["summary"]
+            click.echo(f"  {offer.pattern}\t{told}" + (f"\t{clash}" if clash else ""))
     for distribution, version in extensions():
         click.echo(f"{distribution} {version}\textension of the host")
+    wrong = []
     if broken:
-        raise ConfigurationError(
-            "A plugin that is BROKEN cannot be served; `pip check` may tell what it lacks."
-        )
+        wrong.append("A plugin that is BROKEN cannot be served; `pip check` may tell what it lacks.")
+    if any(map(catalogue.clash, catalogue.offers)):
+        wrong.append("A model that is brought more than once cannot be served; its line tells what to do.")
+    if wrong:
+        raise ConfigurationError(" ".join(wrong))
 
 
 @click.command()
@@ -129,11 +135,11 @@ def deploy(model: str, assignments: tuple[str, ...]) -> None:
     click.echo(render(model, offer.distribution, list(assignments)), nl=False)
 
 
-def _installed() -> list[Offer]:
+def _installed() -> Catalogue:
     from .configuration import read
     from .environments import discover_all
 
-    offers = discover_all(read({})).offers
-    if not offers:
+    catalogue = discover_all(read({}))
+    if not catalogue.offers:
         click.echo("No plugin is installed. Install one: pip install liftwing-plugin-NAME.", err=True)
-    return offers
+    return catalogue
