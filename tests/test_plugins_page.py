@@ -98,6 +98,9 @@ def test_the_model_files_of_the_page_are_found_where_it_says(liftwing: Any, tmp_
             done = run("download", "it", *url, "--sha256", "0" * 64, **environ)
             assert (done.returncode, [*(downloads / "it").iterdir()]) == (2, []), done.stderr
             assert run("download", "it", *url, **environ).returncode == 0
+            (published / "2.txt").write_text("another")
+            done = run("download", "it", *url, "--to", str(tmp_path / "another"), **environ)
+            assert "not 6999c0aabb01ea45" in done.stderr, "the plugin's checksum holds"
         finally:
             server.shutdown()
     assert liftwing("it", environ=environ).predict({"word": "of"}) == 2.9
