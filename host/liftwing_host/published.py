@@ -10,12 +10,8 @@ from .errors import ConfigurationError
 
 __all__ = ["PublishedFile", "sha256_problem", "url_problem"]
 
-_LARGEST_PORT = 65535
-_LONGEST_LABEL = 63
 # Compiled when they are first needed: most plugins have no such file, and each process would pay for it.
 _SHA256 = "[0-9A-Fa-f]{64}"
-_URL = r"(?is)https?://(?P<authority>[^/?#]*)(?P<rest>.*)"
-_AUTHORITY = r"(?:\[(?P<address>[^\]]*)\]|(?P<name>[A-Za-z0-9._-]+))(?::(?P<port>[0-9]{0,5}))?"
 _NOT_IN_URLS = "[^!-~]"
 
 
@@ -73,33 +69,26 @@ def sha256_problem(sha256: object) -> str | None:
 
 
 def _url_problem(url: object) -> str | None:
-    found = re.fullmatch(_URL, url) if isinstance(url, str) else None
-    if found is None:
+    scheme, _, rest = url.partition("://") if isinstance(url, str) else ("", "", "")
+    if scheme.lower() not in ("http", "https"):
         return "it is neither an http nor an https URL"
-    authority = found["authority"]
+    authority = re.split("[/?#]", rest, maxsplit=1)[0]
     if "@" in authority:
         return "it has a user's name or password, which is not supported"
     if not _is_authority(authority):
         return f"{authority!r} is no host, or none with a port" if authority else "it has no host"
-    strange = re.search(_NOT_IN_URLS, found["rest"])
+    strange = re.search(_NOT_IN_URLS, rest)
     return f"{strange[0]!r} in it must be percent-encoded (a space is %20)" if strange else None
 
 
 def _is_authority(text: str) -> bool:
-    found = re.fullmatch(_AUTHORITY, text)
-    if found is None or not 0 < int(found["port"] or 1) <= _LARGEST_PORT:
-        return False
-    if found["name"] is None:
-        return _is_ipv6(found["address"])
-    # Python's resolver raises what is no OSError for others.
-    return all(0 < len(label) <= _LONGEST_LABEL for label in found["name"].removesuffix(".").split("."))
-
-
-def _is_ipv6(text: str) -> bool:
-    import ipaddress  # Hardly any URL needs it.
+    from urllib.parse import urlsplit  # Not at every start.
 
     try:
-        return bool(ipaddress.IPv6Address(text))
+        parts = urlsplit(f"//{text}")
+        # What resolves names takes none that this encoding refuses: an empty label, or one that is too long.
+        host = (parts.hostname or "").encode("idna")
+        return bool(host) and parts.port != 0 and not re.search(_NOT_IN_URLS, text)
     except ValueError:
         return False
 

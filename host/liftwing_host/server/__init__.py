@@ -7,7 +7,7 @@ Which file does what, in the order in which a request meets them::
     settings, role               each key of those; which of a model's hooks run here
     logs, own_process            how much is logged, and where to; streams, signals and limits of this process
     environments                 what is installed for other interpreters
-    head_start                   the plugins' interpreters, begun before all that follows is imported
+    chosen, head_start           whose models they are; the plugins' interpreters, begun before all that follows is imported
     run, report                  start, drain, stop; what the operator sees meanwhile
     assembly, host, reload       put together, served, replaced
     cpus, memory                 what this process may use of the machine

@@ -1,17 +1,16 @@
-"""From settings and offers to pools: what is to be served, put together and not yet begun."""
+"""From the chosen plugins to pools: what is to be served, put together and not yet begun."""
 
 from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ..body_arena import BodyArena
 from ..errors import ConfigurationError
-from .discovery import Catalogue
-from .head_start import ChosenPlugin, chosen_plugins
+from .chosen import ChosenPlugin
 from .launch import Launcher
 from .pool import Pool
 from .processes import Processes
@@ -24,22 +23,21 @@ __all__ = ["assemble"]
 
 def assemble(
     settings: Settings,
-    catalogue: Catalogue,
+    plugins: Iterable[ChosenPlugin],
     bodies: BodyArena,
     launchers: Mapping[str, Launcher] | None = None,
 ) -> list[Pool]:
-    """One pool for each plugin whose models the operator named.
+    """One pool for each plugin.
 
     Args:
         settings: What the operator wants.
-        catalogue: What is installed.
+        plugins: Those whose models the operator named.
         bodies: Where the large bodies lie.
         launchers: What has begun processes for a plugin already, by its distribution.
 
     Raises:
-        ConfigurationError: No model is named, one is not installed, or its settings exclude each other.
+        ConfigurationError: The settings of a model or a plugin exclude each other.
     """
-    plugins = chosen_plugins(settings, catalogue)
     return [_pool(settings, plugin, bodies, (launchers or {}).get(plugin.name)) for plugin in plugins]
 
 
@@ -76,7 +74,7 @@ def _on_ray(
     if plugin.python != sys.executable:
         own = dataclasses.replace(own, python=Path(plugin.python))
     # Nothing of the bodies can be read on another machine; the bridge is begun as other child processes are.
-    launcher = Launcher(sys.executable, bodies)
+    launcher = Launcher(sys.executable, bodies, "liftwing_host.ray")
     return RayProcesses(name, orders, launcher, settings.host.log_level, settings.host.ray_address, own)
 
 

@@ -162,8 +162,9 @@ def serve(models: tuple[str, ...], config: Path | None, **flags: Any) -> None:
     raise_descriptor_limit()
     heed_signals()
     from . import configuration
+    from .chosen import chosen_plugins
     from .environments import discover_all
-    from .head_start import HeadStart, chosen_plugins
+    from .head_start import HeadStart
 
     def read() -> tuple[Settings, Catalogue]:
         wanted = configuration.read(flags, models, config)

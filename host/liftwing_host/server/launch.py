@@ -83,13 +83,15 @@ class Launcher:
     Args:
         python: The plugin's interpreter.
         bodies: Where the large bodies lie that they are sent.
+        program: The module that they run.
 
     Attributes:
         python: The same.
     """
 
-    def __init__(self, python: str, bodies: BodyArena) -> None:
+    def __init__(self, python: str, bodies: BodyArena, program: str = "liftwing_host.worker") -> None:
         self.python = python
+        self._program = program
         self._bodies = bodies
         # There only once something is to be launched: what is put together need not be begun.
         self._board: HookBoard | None = None
@@ -107,12 +109,11 @@ class Launcher:
         fd, self._stderr_read = self._stderr_read, -1
         return fd if fd >= 0 else None
 
-    def launch(self, threads: int, program: str = "liftwing_host.worker") -> Launched:
+    def launch(self, threads: int) -> Launched:
         """Begin a process, or give the one that was begun ahead.
 
         Args:
             threads: How many threads its numeric libraries may use.
-            program: The module that it runs.
 
         Raises:
             ConfigurationError: The interpreter cannot be begun.
@@ -121,7 +122,7 @@ class Launcher:
         ahead, self._ahead = self._ahead, None
         if ahead is not None:
             # (An extension may have changed the environment meanwhile.)
-            if ahead[0] == self._environment(threads) and program == "liftwing_host.worker":
+            if ahead[0] == self._environment(threads):
                 return ahead[1]
             _end(ahead[1])
         self._open()
@@ -129,7 +130,9 @@ class Launcher:
         try:
             with child_end:
                 fds = self._board_fd, self._stderr_write
-                process = launch(self.python, child_end, *fds, threads, self._bodies.fd, program=program)
+                process = launch(
+                    self.python, child_end, *fds, threads, self._bodies.fd, program=self._program
+                )
         except BaseException as error:
             host_end.close()
             if isinstance(error, OSError):

@@ -15,7 +15,7 @@ from typing import Any
 
 from ..errors import ConfigurationError
 from ..wire import Head
-from .launch import Launched, Launcher
+from .launch import Launcher
 from .processes import Processes, describe_status, first_of
 from .settings import PluginSettings
 from .template import Template
@@ -32,7 +32,7 @@ class RayProcesses(Processes):
     Args:
         name: The plugin's distribution.
         orders: As for `Processes`.
-        launcher: What begins the bridge, with the host's own interpreter.
+        launcher: What begins the bridge, `liftwing_host.ray`, with the host's own interpreter.
         log_level: What the processes log.
         address: The cluster's, as Ray's `init` takes it.
         settings: What a worker takes of the cluster.
@@ -146,10 +146,6 @@ class RayProcesses(Processes):
 
     def _exits_of(self, workers: Iterable[Worker]) -> list[asyncio.Future[None]]:
         return [self._ends[worker.number] for worker in workers if worker.number in self._ends]
-
-    def _launch(self, threads: int) -> Launched:
-        self.begun.set()
-        return self._launcher.launch(threads, "liftwing_host.ray")
 
 
 class _Bridge(Template):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..body_arena import BodyArena
 from .assembly import assemble
+from .chosen import chosen_plugins
 from .discovery import Catalogue
 from .extension_view import View
 from .extensions import Extensions
@@ -55,10 +56,10 @@ async def serve(
         read_again: Gives both anew, for a reload.
 
     Raises:
-        ConfigurationError: A model is not installed, the port is taken, or an extension fails. No process is left.
+        ConfigurationError: Settings exclude each other, the port is taken, or an extension fails. No process is left.
     """
     bodies = early.bodies
-    pools = assemble(settings, catalogue, bodies, early.launchers)
+    pools = assemble(settings, early.plugins, bodies, early.launchers)
     _warn_of_unused_tables(settings, pools)
     host = Host(pools, map(settings.served_as, settings.models), settings.host, bodies)
     sockets = bind(settings.host.port, settings.host.address)
@@ -113,7 +114,8 @@ def _assemble_again(host: Host, settings: Settings, catalogue: Catalogue, bodies
     renewed = {catalogue.find(name).distribution for name in settings.models}
     served = [model.model for pool in host.pools if pool.name in renewed for model in pool.models]
     models = tuple(dict.fromkeys([*settings.models, *served]))
-    return assemble(dataclasses.replace(settings, models=models), catalogue, bodies)
+    settings = dataclasses.replace(settings, models=models)
+    return assemble(settings, chosen_plugins(settings, catalogue), bodies)
 
 
 def _warn_of_unused_tables(settings: Settings, pools: list[Pool]) -> None:
